@@ -1,0 +1,124 @@
+"""Tensors that remember how they were computed, and their derivatives; PyTorch's names throughout.
+
+>>> import autodiff
+>>> x = autodiff.tensor([1.0, 2.0], requires_grad=True)
+>>> (x**3).sum().backward()
+>>> x.grad
+tensor([ 3., 12.])
+"""
+
+import importlib
+import math
+import warnings
+from typing import Any
+
+from autodiff import autograd, cuda, linalg, methods, special
+from autodiff.attributes import Size, device
+from autodiff.composed import (
+    conversion,
+    creation,
+    elementwise,
+    properties,
+    random,
+    reduction,
+    selection,
+    shape,
+)
+from autodiff.composed import linalg as products
+from autodiff.composed import special as special_functions
+from autodiff.composed.conversion import *
+from autodiff.composed.creation import *
+from autodiff.composed.elementwise import *
+from autodiff.composed.linalg import *
+from autodiff.composed.properties import *
+from autodiff.composed.random import *
+from autodiff.composed.reduction import *
+from autodiff.composed.selection import *
+from autodiff.composed.shape import *
+from autodiff.composed.special import *
+from autodiff.diagram import tape
+from autodiff.dtypes import (
+    bool_,
+    dtype,
+    finfo,
+    float16,
+    float32,
+    float64,
+    get_default_dtype,
+    iinfo,
+    int8,
+    int16,
+    int32,
+    int64,
+    set_default_dtype,
+    uint8,
+)
+from autodiff.generator import (
+    Generator,
+    default_generator,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
+)
+from autodiff.grad_modes import (
+    enable_grad,
+    inference_mode,
+    is_anomaly_enabled,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from autodiff.inplace import overwrite
+from autodiff.printing import set_printoptions
+from autodiff.tensor import Tensor
+
+__version__ = "0.1.0"
+
+bool = bool_
+half, float, double = float16, float32, float64
+short, int, long = int16, int32, int64
+e, inf, nan, pi, newaxis = math.e, math.inf, math.nan, math.pi, None
+
+__all__ = [
+    # Tensors and their types
+    *("Size", "Tensor", "device", "dtype", "finfo", "iinfo"),
+    *("bool", "double", "float", "float16", "float32", "float64", "half", "int", "int16", "int32"),
+    *("int64", "int8", "long", "short", "uint8"),
+    *("get_default_dtype", "set_default_dtype", "set_printoptions"),
+    *("e", "inf", "nan", "newaxis", "pi"),
+    # Making and describing them
+    *creation.__all__,
+    *conversion.__all__,
+    *properties.__all__,
+    # Randomness
+    *("Generator", "default_generator", "get_rng_state", "initial_seed", "manual_seed", "seed"),
+    *("set_rng_state", *random.__all__),
+    # Operations
+    *elementwise.__all__,
+    *reduction.__all__,
+    *products.__all__,
+    *special_functions.__all__,
+    *("linalg", "special"),
+    # Shapes, indexing, selection, sorting
+    *shape.__all__,
+    *selection.__all__,
+    # Derivatives
+    *("autograd", "enable_grad", "inference_mode", "is_anomaly_enabled", "is_grad_enabled"),
+    *("is_inference_mode_enabled", "no_grad", "overwrite", "set_grad_enabled", "tape"),
+    # Elsewhere
+    *("cuda",),
+]
+
+# log(0) is -inf without a word, as in PyTorch. A filter costs an operation nothing; np.errstate,
+# 0.8 us.
+warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"(autodiff|nn|optim)\b")
+
+
+def __getattr__(name: str) -> Any:
+    """`autodiff.nn` and `autodiff.optim`, imported when first asked for."""
+    if name in ("nn", "optim"):
+        return importlib.import_module(name)
+    raise AttributeError(f"module 'autodiff' has no attribute {name!r}")

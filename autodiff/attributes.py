@@ -1,0 +1,68 @@
+"""What a tensor tells about itself besides its elements: its size and device; a hook's handle."""
+
+from collections.abc import Callable
+from typing import Self
+
+
+class Size(tuple):
+    """The shape of a tensor: a tuple of ints that knows its number of elements."""
+
+    __slots__ = ()
+
+    def numel(self) -> int:
+        """The product of the lengths."""
+        n = 1
+        for length in self:
+            n *= length
+        return n
+
+    def __repr__(self) -> str:
+        return f"autodiff.Size({list(self)})"
+
+
+class device:
+    """Where tensors live: the CPU.
+
+    Raises: RuntimeError for any other device.
+    """
+
+    __slots__ = ("index", "type")
+
+    def __init__(self, type: "str | device" = "cpu", index: int | None = None) -> None:
+        name, _, number = str(type).partition(":")
+        if name != "cpu":
+            raise RuntimeError(f"tensors live on the CPU only; use device='cpu', not {type!r}")
+        self.type, self.index = "cpu", int(number) if number else index
+
+    def __str__(self) -> str:
+        return self.type if self.index is None else f"{self.type}:{self.index}"
+
+    def __repr__(self) -> str:
+        return f"device(type='cpu'{'' if self.index is None else f', index={self.index}'})"
+
+    def __eq__(self, other: object) -> bool:
+        return str(self) == str(other) if isinstance(other, device) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+
+class RemovableHandle:
+    """What registering a hook returns; as a context manager it removes the hook at the end."""
+
+    _next_id = 0
+
+    def __init__(self, hooks: dict[int, Callable], hook: Callable) -> None:
+        RemovableHandle._next_id += 1
+        self.id, self._hooks = RemovableHandle._next_id, hooks
+        hooks[self.id] = hook
+
+    def remove(self) -> None:
+        """Take the hook away; again is harmless."""
+        self._hooks.pop(self.id, None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.remove()

@@ -1,0 +1,418 @@
+"""Functions of each element: arithmetic, mathematics, comparisons, choice."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from autodiff import dtypes
+from autodiff.composed.conversion import to
+from autodiff.ops import elementwise as ops
+from autodiff.primitive import Primitive, numpy_function
+from autodiff.tensor import Tensor, apply, binary, make, unary
+
+__all__ = (
+    *("abs", "absolute", "acos", "acosh", "add", "addcdiv", "addcmul", "allclose", "arccos"),
+    *("arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "asin", "asinh", "atan"),
+    *("atan2", "atanh", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or"),
+    *("bitwise_right_shift", "bitwise_xor", "ceil", "clamp", "clamp_max", "clamp_min", "clip"),
+    *("cos", "cosh", "deg2rad", "div", "divide", "eq", "equal", "exp", "exp2", "expm1", "fix"),
+    *("float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac", "ge", "greater"),
+    *("greater_equal", "gt", "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "le"),
+    *("lerp", "less", "less_equal", "log", "log10", "log1p", "log2", "logaddexp", "logical_and"),
+    *("logical_not", "logical_or", "logical_xor", "logit", "lt", "maximum", "minimum", "mul"),
+    *("multiply", "nan_to_num", "ne", "neg", "negative", "not_equal", "positive", "pow", "rad2deg"),
+    *("reciprocal", "relu", "remainder", "round", "rsqrt", "rsub", "sgn", "sigmoid", "sign"),
+    *("signbit", "sin", "sinh", "sqrt", "square", "sub", "subtract", "tan", "tanh", "true_divide"),
+    *("trunc", "where"),
+)
+METHODS = tuple(name for name in __all__ if name not in ("rsub", "where"))
+_NOT_IN_PLACE = (
+    *("allclose", "equal", "fmax", "fmin", "isclose", "isfinite", "isinf", "isnan", "isneginf"),
+    *("isposinf", "logaddexp", "maximum", "minimum", "positive", "rsub", "signbit", "where"),
+)
+IN_PLACE = tuple(name for name in __all__ if name not in _NOT_IN_PLACE)
+
+Number = float | int | bool
+
+
+def _of_one(primitive: Primitive, doc: str) -> Callable[[Tensor], Tensor]:
+    """The operation as a function of one Tensor."""
+    function = unary(primitive)
+    function.__doc__ = doc
+    return function
+
+
+def _of_two(primitive: Primitive, doc: str) -> Callable[[Any, Any], Tensor]:
+    """The operation as a function of a Tensor and a Tensor or a number."""
+    operate = binary(primitive)
+
+    def function(input: Tensor, other: Any) -> Tensor:
+        if isinstance(input, Tensor):
+            result = operate(input, other)
+            if result is not NotImplemented:
+                return result
+        return apply(primitive, (input, other))
+
+    function.__name__ = function.__qualname__ = primitive.name
+    function.__doc__ = doc
+    return function
+
+
+# Arithmetic
+
+mul = _of_two(ops.multiply, "The product; of two bools their conjunction.")
+neg = _of_one(ops.negative, "Minus each element.")
+positive = _of_one(ops.positive, "Each element, as it is.")
+pow = _of_two(
+    ops.power,
+    "`input` to the power `other`. 0 ** 0 is 1, with derivative 0 in both arguments.",
+)
+abs = _of_one(ops.absolute, "The absolute value; its derivative at 0 is 0.")
+square = _of_one(ops.square, "The square.")
+reciprocal = _of_one(ops.reciprocal, "One over each element.")
+fmod = _of_two(ops.fmod, "The remainder of the division that rounds to zero: with input's sign.")
+remainder = _of_two(
+    ops.remainder, "The remainder of the division that rounds down: with other's sign."
+)
+floor_divide = _of_two(ops.floor_divide, "The quotient rounded down.")
+maximum = _of_two(ops.maximum, "The larger of both, nan if one is; equals share the gradient.")
+minimum = _of_two(ops.minimum, "The smaller of both, nan if one is; equals share the gradient.")
+fmax = _of_two(ops.fmax, "The larger of both, a number rather than nan.")
+fmin = _of_two(ops.fmin, "The smaller of both, a number rather than nan.")
+
+
+def add(input: Any, other: Any, *, alpha: Number = 1) -> Tensor:
+    """input + alpha * other."""
+    return _plus(input, _scaled(input, other, alpha))
+
+
+def sub(input: Any, other: Any, *, alpha: Number = 1) -> Tensor:
+    """input - alpha * other."""
+    return _minus(input, _scaled(input, other, alpha))
+
+
+def rsub(input: Any, other: Any, *, alpha: Number = 1) -> Tensor:
+    """other - alpha * input."""
+    return sub(other, input, alpha=alpha)
+
+
+_plus, _minus = _of_two(ops.add, "The sum."), _of_two(ops.subtract, "The difference.")
+
+
+def _scaled(input: Any, other: Any, alpha: Number) -> Any:
+    """alpha * other. Raises: RuntimeError for an alpha between integers that is none."""
+    if alpha == 1:
+        return other
+    if isinstance(alpha, float) and not any(
+        isinstance(x, float) or (isinstance(x, Tensor) and x._array.dtype.kind == "f")
+        for x in (input, other)
+    ):
+        raise RuntimeError(f"alpha must be an integer where the tensors are, got {alpha}")
+    return other * alpha
+
+
+def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    """The quotient: exact, rounded to zero (rounding_mode="trunc") or down ("floor").
+
+    Integers give the default float unless rounded. Raises: RuntimeError for another
+    `rounding_mode`, or for the division of integers by zero if rounded.
+    """
+    if rounding_mode is None:
+        return _over(input, other)
+    if rounding_mode == "floor":
+        return floor_divide(input, other)
+    if rounding_mode != "trunc":
+        raise RuntimeError(f"rounding_mode must be None, 'trunc' or 'floor', got {rounding_mode!r}")
+    if dtypes.result_type(*_plain(input, other)).kind == "f":
+        return trunc(_over(input, other))
+    return floor_divide(input - fmod(input, other), other)
+
+
+_over = _of_two(ops.divide, "The quotient.")
+
+
+def float_power(input: Any, exponent: Any) -> Tensor:
+    """`input` to the power `exponent`, in float64."""
+    base, power = (
+        to(x, dtype=dtypes.float64) if isinstance(x, Tensor) else float(x)
+        for x in (input, exponent)
+    )
+    return pow(base, power)
+
+
+def lerp(input: Tensor, end: Tensor, weight: Number | Tensor) -> Tensor:
+    """From `input` (weight 0) to `end` (weight 1) on a straight line."""
+    if isinstance(weight, Tensor) or weight < 0.5:
+        return input + weight * (end - input)
+    return end - (end - input) * (1 - weight)  # exactly `end` at 1
+
+
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
+    """input + value * tensor1 * tensor2."""
+    return add(input, tensor1 * tensor2, alpha=value)
+
+
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
+    """input + value * tensor1 / tensor2.
+
+    Raises: RuntimeError if both are integers: say how to round, or convert.
+    """
+    if tensor1._array.dtype.kind != "f" and tensor2._array.dtype.kind != "f":
+        raise RuntimeError("addcdiv does not divide integers; convert them with .float()")
+    return add(input, tensor1 / tensor2, alpha=value)
+
+
+# Rounding: the derivative is 0
+
+sign = _of_one(ops.sign, "-1, 0 or 1.")
+
+
+def _rounding(primitive: Primitive, doc: str) -> Callable[[Tensor], Tensor]:
+    """The operation on floats; integers stay as they are: before 2.1 NumPy made them floats."""
+    of_floats = unary(primitive)
+
+    def function(input: Tensor) -> Tensor:
+        whole = isinstance(input, Tensor) and input._array.dtype.kind in "iu"
+        return make(input._array.copy()) if whole else of_floats(input)
+
+    function.__name__ = function.__qualname__ = primitive.name
+    function.__doc__ = doc
+    return function
+
+
+floor = _rounding(ops.floor, "The largest integer not above each element.")
+ceil = _rounding(ops.ceil, "The smallest integer not below each element.")
+trunc = _rounding(ops.trunc, "Each element without its fraction.")
+_round = _rounding(ops.rint, "The nearest integer, halves to even.")
+
+
+def round(input: Tensor, *, decimals: int = 0) -> Tensor:
+    """Each element rounded to `decimals` places, halves to even."""
+    if decimals == 0:
+        return _round(input)
+    if input._array.dtype.kind != "f":
+        raise RuntimeError(f"round: decimals={decimals} is for floats, got {input.dtype}")
+    scale = 10.0**-decimals if decimals < 0 else 10.0**decimals
+    return _round(input / scale) * scale if decimals < 0 else _round(input * scale) / scale
+
+
+def frac(input: Tensor) -> Tensor:
+    """The fraction of each element, with its sign."""
+    return input - trunc(input)
+
+
+# Exponentials and logarithms
+
+exp = _of_one(ops.exp, "e to the power of each element.")
+exp2 = _of_one(ops.exp2, "2 to the power of each element.")
+expm1 = _of_one(ops.expm1, "exp(x) - 1, exact for small x.")
+log = _of_one(ops.log, "The natural logarithm.")
+log2 = _of_one(ops.log2, "The logarithm to base 2.")
+log10 = _of_one(ops.log10, "The logarithm to base 10.")
+log1p = _of_one(ops.log1p, "log(1 + x), exact for small x.")
+sqrt = _of_one(ops.sqrt, "The square root; its derivative at 0 is infinite.")
+sigmoid = _of_one(ops.sigmoid, "1 / (1 + exp(-x)).")
+relu = _of_one(ops.relu, "x where positive, else 0; the derivative at 0 is 0.")
+logaddexp = _of_two(ops.logaddexp, "log(exp(input) + exp(other)), without overflow.")
+
+
+def rsqrt(input: Tensor) -> Tensor:
+    """One over the square root."""
+    return reciprocal(sqrt(input))
+
+
+def logit(input: Tensor, eps: float | None = None) -> Tensor:
+    """log(x / (1 - x)), the inverse of sigmoid; x is first clamped to [eps, 1 - eps] if given."""
+    if input._array.dtype.kind != "f":
+        input = to(input, dtype=dtypes.get_default_dtype())
+    if eps is not None:
+        input = clamp(input, eps, 1 - eps)
+    return log(input) - log1p(-input)
+
+
+# Trigonometry
+
+sin = _of_one(ops.sin, "The sine of an angle in radians.")
+cos = _of_one(ops.cos, "The cosine of an angle in radians.")
+tan = _of_one(ops.tan, "The tangent of an angle in radians.")
+asin = _of_one(ops.arcsin, "The angle in [-π/2, π/2] that has this sine.")
+acos = _of_one(ops.arccos, "The angle in [0, π] that has this cosine.")
+atan = _of_one(ops.arctan, "The angle in (-π/2, π/2) that has this tangent.")
+atan2 = _of_two(ops.arctan2, "The angle of the point (other, input); derivatives 0 at (0, 0).")
+sinh = _of_one(ops.sinh, "The hyperbolic sine.")
+cosh = _of_one(ops.cosh, "The hyperbolic cosine.")
+tanh = _of_one(ops.tanh, "The hyperbolic tangent.")
+asinh = _of_one(ops.arcsinh, "The number that has this hyperbolic sine.")
+acosh = _of_one(ops.arccosh, "The positive number that has this hyperbolic cosine.")
+atanh = _of_one(ops.arctanh, "The number that has this hyperbolic tangent.")
+
+
+def deg2rad(input: Tensor) -> Tensor:
+    """Degrees as radians."""
+    return input * (math.pi / 180)
+
+
+def rad2deg(input: Tensor) -> Tensor:
+    """Radians as degrees."""
+    return input * (180 / math.pi)
+
+
+# Comparisons and logic
+
+eq = _of_two(ops.equal, "Where both are equal.")
+ne = _of_two(ops.not_equal, "Where they differ.")
+lt = _of_two(ops.less, "Where input < other.")
+le = _of_two(ops.less_equal, "Where input <= other.")
+gt = _of_two(ops.greater, "Where input > other.")
+ge = _of_two(ops.greater_equal, "Where input >= other.")
+isnan = _of_one(ops.isnan, "Where an element is not a number.")
+isinf = _of_one(ops.isinf, "Where an element is infinite.")
+isfinite = _of_one(ops.isfinite, "Where an element is neither infinite nor nan.")
+signbit = _of_one(ops.signbit, "Where an element is negative, -0.0 included.")
+logical_and = _of_two(ops.logical_and, "Where both are nonzero.")
+logical_or = _of_two(ops.logical_or, "Where one is nonzero.")
+logical_xor = _of_two(ops.logical_xor, "Where exactly one is nonzero.")
+logical_not = _of_one(ops.logical_not, "Where an element is zero.")
+bitwise_and = _of_two(ops.bitwise_and, "The bits set in both.")
+bitwise_or = _of_two(ops.bitwise_or, "The bits set in one or both.")
+bitwise_xor = _of_two(ops.bitwise_xor, "The bits set in exactly one.")
+bitwise_not = _of_one(ops.invert, "The bits that are not set; of bools the negation.")
+bitwise_left_shift = _of_two(ops.left_shift, "input * 2 ** other, on bits.")
+bitwise_right_shift = _of_two(ops.right_shift, "input / 2 ** other rounded down, on bits.")
+
+
+def isposinf(input: Tensor) -> Tensor:
+    """Where an element is positive infinity."""
+    return input == math.inf
+
+
+def isneginf(input: Tensor) -> Tensor:
+    """Where an element is negative infinity."""
+    return input == -math.inf
+
+
+def isclose(
+    input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Tensor:
+    """Where |input - other| <= atol + rtol * |other|.
+
+    Raises: RuntimeError if the dtypes differ.
+    """
+    _check_tensors("isclose", input, other)
+    if input.dtype != other.dtype:
+        raise RuntimeError(f"isclose compares one dtype, got {input.dtype} and {other.dtype}")
+    x, y = input.detach(), other.detach()
+    close = x == y
+    if equal_nan:
+        close = logical_or(close, logical_and(isnan(x), isnan(y)))
+    if x.dtype == dtypes.bool_:
+        return close
+    distance = abs(x - y)
+    near = distance <= atol + abs(rtol * y)
+    return logical_or(close, logical_and(near, isfinite(distance)))
+
+
+def allclose(
+    input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> bool:
+    """Whether all elements are close; see isclose."""
+    return bool(isclose(input, other, rtol, atol, equal_nan)._array.all())
+
+
+def equal(input: Tensor, other: Tensor) -> bool:
+    """Whether shapes and all elements are equal."""
+    _check_tensors("equal", input, other)
+    return input.shape == other.shape and bool((input == other)._array.all())
+
+
+def _check_tensors(name: str, *tensors: Any) -> None:
+    for tensor in tensors:
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"{name} compares Tensors, got {type(tensor).__name__}")
+
+
+# Choice
+
+
+def clamp(
+    input: Tensor, min: Number | Tensor | None = None, max: Number | Tensor | None = None
+) -> Tensor:
+    """Each element, but at least `min` and at most `max`; all `max` where min > max.
+
+    The derivative is 1 between and at the bounds, else 0 (for a Tensor as a bound the reverse).
+
+    Raises: RuntimeError if there is no bound.
+    """
+    if min is None and max is None:
+        raise RuntimeError("clamp needs min, max or both")
+    if isinstance(min, Tensor) or isinstance(max, Tensor):
+        if min is not None:
+            input = where(input < min, min, input)
+        return input if max is None else where(input > max, max, input)
+    if input._array.dtype.kind != "f":
+        bounds = [bound for bound in (min, max) if bound is not None]
+        input = to(input, dtype=dtypes.result_type(input._array, *bounds))
+    return apply(ops.clip, (input,), {"a_min": min, "a_max": max})
+
+
+def clamp_min(input: Tensor, min: Number | Tensor) -> Tensor:
+    """Each element, but at least `min`."""
+    return clamp(input, min)
+
+
+def clamp_max(input: Tensor, max: Number | Tensor) -> Tensor:
+    """Each element, but at most `max`."""
+    return clamp(input, None, max)
+
+
+@numpy_function(np.where)
+def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
+    """`input` where the condition holds, else `other`; the indices where it holds if not given.
+
+    Raises: RuntimeError if the condition is not of bool (or uint8).
+    """
+    mask = _plain(condition)[0]
+    if not hasattr(mask, "dtype"):
+        raise TypeError(f"where: condition must be a Tensor, got {type(condition).__name__}")
+    if input is None and other is None:
+        return tuple(make(axis) for axis in np.nonzero(mask))
+    if mask.dtype.kind != "b" and mask.dtype != np.uint8:
+        raise RuntimeError(f"where: condition must be of bool, got {mask.dtype}")
+    return apply(ops.where, (condition, *_promoted(input, other)))
+
+
+def _promoted(x: Any, y: Any) -> tuple[Any, Any]:
+    """Two Tensors or numbers in their common dtype."""
+    if isinstance(x, Tensor) and isinstance(y, Tensor) and x._array.dtype is y._array.dtype:
+        return x, y
+    dtype = dtypes.result_type(*_plain(x, y))
+    x, y = (to(v, dtype=dtype) if isinstance(v, Tensor) else np.array(v, dtype) for v in (x, y))
+    return x, y
+
+
+def _plain(*operands: Any) -> list:
+    return [x._array if isinstance(x, Tensor) else x for x in operands]
+
+
+def nan_to_num(
+    input: Tensor, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
+) -> Tensor:
+    """nan, ∞ and -∞ replaced by numbers: 0 and the largest finite ones unless given."""
+    if input._array.dtype.kind != "f":
+        return make(input._array.copy())
+    limits = np.finfo(input._array.dtype)
+    top = float(limits.max) if posinf is None else posinf
+    bottom = float(limits.min) if neginf is None else neginf
+    x = where(isnan(input), 0.0 if nan is None else nan, input)
+    return where(input == math.inf, top, where(input == -math.inf, bottom, x))
+
+
+# PyTorch's other names for the same functions
+
+absolute, negative, multiply, subtract, divide, true_divide = abs, neg, mul, sub, div, div
+arcsin, arccos, arctan, arctan2 = asin, acos, atan, atan2
+arcsinh, arccosh, arctanh = asinh, acosh, atanh
+clip, fix, sgn = clamp, trunc, sign
+not_equal, less, less_equal, greater, greater_equal = ne, lt, le, gt, ge

@@ -1,0 +1,1 @@
+"""Every operation and its derivative, in plain NumPy."""

@@ -1,0 +1,65 @@
+"""When memory was last written in place, so that a saved value that was overwritten is found.
+
+Every node of a tape and every write takes a number from one clock. A value saved by node n was
+overwritten if its memory has a write later than n. Ordinary operations pay nothing: `latest`, the
+number of the last write anywhere, tells the backward pass whether it has to look at all.
+"""
+
+import itertools
+import weakref
+from collections import deque
+from typing import Any
+
+import numpy as np
+
+tick = itertools.count(1).__next__
+"""The next number of the clock (atomic under threads)."""
+
+latest = 0
+"""The number of the last write anywhere."""
+
+_REMEMBERED = 32  # writes a version at the time of saving can be told from
+
+
+class _Writes:
+    """The writes to one piece of memory: how many, and the numbers of the last few."""
+
+    __slots__ = ("count", "numbers", "owner")
+
+    def __init__(self, owner: weakref.ref) -> None:
+        self.count, self.numbers, self.owner = 0, deque(maxlen=_REMEMBERED), owner
+
+
+_writes: dict[int, _Writes] = {}
+
+
+def owner(array: Any) -> Any:
+    """The object whose memory `array` lies in: itself, or the array it is a view of."""
+    while isinstance(base := getattr(array, "base", None), np.ndarray):
+        array = base
+    return array
+
+
+def touch(array: Any) -> None:
+    """Note that the memory of `array` was written."""
+    global latest
+    root = array if array.base is None else owner(array)
+    key = id(root)
+    writes = _writes.get(key)
+    if writes is None:
+        writes = _writes[key] = _Writes(weakref.ref(root, lambda _: _writes.pop(key, None)))
+    writes.count += 1
+    latest = tick()
+    writes.numbers.append(latest)
+
+
+def version(array: Any) -> int:
+    """How often the memory of `array` has been written in place."""
+    writes = _writes.get(id(owner(array)))
+    return writes.count if writes else 0
+
+
+def version_at(array: Any, number: int) -> int:
+    """The version that `array` had when the clock stood at `number` (at least, if long ago)."""
+    writes = _writes.get(id(owner(array)))
+    return writes.count - sum(n > number for n in writes.numbers) if writes else 0

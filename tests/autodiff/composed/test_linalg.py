@@ -1,0 +1,107 @@
+"""Products of vectors, matrices and arrays against PyTorch's."""
+
+import numpy as np
+import pytest
+
+import autodiff
+from tests.autodiff.composed.expressions import check_like_torch, listed
+
+PRODUCTS = """
+    L.matmul(x,2.0); x.matmul(q); x@q; v@u; x@v; v@m; v@b; b@v; b@m; m@b; c@q.t();
+    c[:,None]@c.transpose(1,2); L.matmul(c,q.mT); x@x; s@x; x@s; x@2.0; 2.0@x; [1,2]@x; e@m;
+    e.t()@e; L.mm(x,q); L.mm(x,v); L.mm(x,x); L.mm(b,c); L.bmm(b,c[:2]); x.mm(mat2=q); L.bmm(b,b);
+    L.bmm(b,b[:1]); L.bmm(x,y); b.bmm(mat2=b); L.mv(x,v); L.mv(x,x); L.mv(v,v); L.mv(x,v[:2]);
+    L.dot(v,u); L.dot(v,v); L.dot(v,v[:2]); L.dot(x,x); L.dot(v,v.float()); L.dot(v,s);
+    L.inner(x,y); L.inner(v,s); L.inner(x,v); L.inner(b,x); L.inner(x,q); L.inner(x,x.float());
+    L.outer(v,w); L.outer(v,T([1,2])); L.outer(x,v); L.outer(s,v); L.ger(v,u); L.addmm(w,x,q);
+    L.addmm(w,x,q,beta=2,alpha=.5); L.addmm(v,x,q); L.addmm(s,x,q); L.addmm(s[None],x,q);
+    L.addmm(L.ones(1,2,4).double(),x,q); L.addmm(w.float(),x,q);
+    L.addmm(L.full((4,),np.nan).double(),x,q,beta=0); L.addmm(w,x,x);
+    w[None].repeat(2,1).addmm_(x,q); L.baddbmm(v,b,b); L.baddbmm(b,b,b,beta=2,alpha=3);
+    L.baddbmm(c,b,b); L.tensordot(x,q,1); L.tensordot(x,q,dims=([1],[0]));
+    L.tensordot(x,y,dims=([1,0],[1,0])); L.tensordot(x,y,dims=2); L.tensordot(x,y,dims=0);
+    L.tensordot(x,x,dims=1); L.tensordot(x,x,dims=3); L.tensordot(x,y,dims=-1);
+    L.tensordot(x,y,dims=([1],[0,1])); L.tensordot(x,q.float(),1);
+    L.tensordot(c,z,dims=([1,2],[1,2])); L.tensordot(c,z,dims=([-1,1],[2,-2])); L.trace(m);
+    L.trace(x); L.trace(v); L.trace(ints); L.trace(ints32); L.trace(b); L.trace(e); L.kron(x,q);
+    L.kron(v,x); L.kron(s,x); L.kron(x,ints); L.kron(b,v); L.matmul(ints,x);
+    L.matmul(ints,ints.t()); L.matmul(ints32,ints32.t()); L.matmul(mask,mask.t());
+    L.mm(mask,mask.t()); L.matmul(floats,floats.t()); v.matmul(other=u); v.dot(u); x.inner(y);
+    v.outer(u); m.trace(); L.matmul(input=x,other=q);
+"""
+EINSUM = """
+    L.einsum('ij,jk->ik',x,q); L.einsum('ij,jk->ik',[x,q]); L.einsum('ij,jk->ik',(x,q));
+    L.einsum(x,[0,1],q,[1,2],[0,2]); L.einsum(x,[0,1],q,[1,2]); L.einsum(x,[3,1],q,[1,2]);
+    L.einsum(x,[27,1],q,[1,2]); L.einsum(x,[...,1],q,[1,2],[...,2]); L.einsum(x,[...,1]);
+    L.einsum('ij'); L.einsum(); L.einsum('ints,ints',v,2.0); L.einsum(x,[60,1]); L.einsum('ii',m);
+    L.einsum('ii->ints',m); L.einsum('bii->bi',b); L.einsum('ij,ij->',x,y); L.einsum('ij->',x);
+    L.einsum('ij->ji',x); L.einsum('...ij,...jk',b,m); L.einsum('ints,j,k->ijk',v,u,w);
+    L.einsum('ij,jk,kl->il',x,m,q); L.einsum('bij,bj->bi',b,x); L.einsum('bij,bjk->bik',b,b);
+    L.einsum('ij->ik',x); L.einsum('ij,jk->ik',x,x); L.einsum('ij->ii',x); L.einsum('ints',x);
+    L.einsum('ij,jk->ik',ints,ints.t()); L.einsum('ints->',ints[0]); L.einsum('ij,kj->ik',one,x);
+    L.einsum('ij,jk->ik',one[:,:1],q);
+"""
+
+
+@pytest.mark.parametrize("expression", listed(PRODUCTS, EINSUM))
+def test_functions_are_those_of_pytorch(expression: str, torch):
+    check_like_torch(torch, expression)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "subscripts"),
+    [
+        (((2, 3), (3, 4)), "ij,jk"),
+        (((2, 3), (3, 4), (4, 2)), "ij,jk,kl->li"),
+        (((4, 2, 3), (4, 3, 2)), "bij,bji->b"),
+        (((2, 3, 4), (5, 3, 4)), "aij,bij->ab"),
+        (((3, 3),), "ii"),
+        (((2, 3, 3),), "aii->ia"),
+        (((2, 1, 3), (4, 3)), "...j,...j->..."),
+        (((2, 3), (2, 3)), "ij,ij->ij"),
+        (((2,), (3,)), "i,j->ji"),
+    ],
+)
+def test_einsum_is_that_of_numpy(shapes, subscripts: str, rng):
+    arrays = [rng.standard_normal(shape) for shape in shapes]
+    expected = np.einsum(subscripts, *arrays)
+    ours = autodiff.einsum(subscripts, *map(autodiff.tensor, arrays))
+    np.testing.assert_allclose(ours.numpy(), expected, rtol=1e-12)
+    through_numpy = np.einsum(subscripts, *map(autodiff.tensor, arrays))
+    np.testing.assert_allclose(through_numpy.numpy(), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("subscripts", "shapes", "message"),
+    [
+        ("ij,jk", ((2, 3),), "is for 2 operands"),
+        ("ij", ((2, 3, 4),), "does not fit an operand of 3 axes"),
+        ("ij,jk", ((2, 3), (4, 5)), "'j' stands for axes of lengths 3 and 4"),
+        ("ij->ii", ((2, 3),), "'i' must stand once"),
+        ("i1", ((2, 3),), "labels are letters, got '1'"),
+    ],
+)
+def test_einsum_says_which_label_is_wrong(subscripts: str, shapes, message: str):
+    with pytest.raises(RuntimeError, match=message):
+        autodiff.einsum(subscripts, *[autodiff.ones(*shape) for shape in shapes])
+
+
+def test_an_error_names_the_shapes():
+    with pytest.raises(RuntimeError, match=r"float32\[2, 3\], float32\[2, 3\]"):
+        autodiff.ones(2, 3) @ autodiff.ones(2, 3)
+    with pytest.raises(RuntimeError, match=r"a matrix, a vector, got shapes \(2, 3\), \(1, 3\)"):
+        autodiff.mv(autodiff.ones(2, 3), autodiff.ones(1, 3))
+
+
+def test_dtypes_are_not_converted_silently():
+    with pytest.raises(RuntimeError, match="float32 and float64"):
+        autodiff.ones(2, 2) @ autodiff.ones(2, 2, dtype=autodiff.float64)
+
+
+def test_arrays_stand_on_either_side_of_a_product(rng):
+    array = rng.standard_normal((3, 3))
+    x = autodiff.tensor(rng.standard_normal((3, 3))).requires_grad_()
+    for ours, expected in ((array @ x, array @ x.detach().numpy()), (x @ array, None)):
+        assert ours.requires_grad
+        if expected is not None:
+            np.testing.assert_allclose(ours.detach().numpy(), expected)
