@@ -1,0 +1,320 @@
+"""Activation functions. `inplace=True` writes the result into the input."""
+
+import math
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import autodiff
+from autodiff import Tensor, empty_like, sigmoid, tanh, where, zeros_like
+
+__all__ = (
+    "celu",
+    "elu",
+    "gelu",
+    "glu",
+    "gumbel_softmax",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "leaky_relu",
+    "log_softmax",
+    "logsigmoid",
+    "mish",
+    "prelu",
+    "relu",
+    "relu6",
+    "rrelu",
+    "selu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softmin",
+    "softplus",
+    "softshrink",
+    "softsign",
+    "tanh",
+    "tanhshrink",
+    "threshold",
+)
+
+
+def _result(
+    function: Callable[..., Tensor], input: Tensor, inplace: bool, *settings: Any
+) -> Tensor:
+    """function(input, *settings), written into `input` if `inplace`."""
+    if inplace:
+        return input.copy_(function(input.clone(), *settings))
+    return function(input, *settings)
+
+
+def _check_floating(name: str, input: Tensor) -> None:
+    if not input.dtype.is_floating_point:
+        raise NotImplementedError(
+            f"{name} needs input of a floating dtype, got {input.dtype}; convert it with .float()"
+        )
+
+
+# Linear on each side of a kink
+
+
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """x where positive, else 0; the derivative at 0 is 0."""
+    return input.copy_(input.clone().relu()) if inplace else input.relu()
+
+
+def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+    """x where positive, else negative_slope x, also for the derivative at 0.
+
+    Source: Maas, Hannun & Ng 2013, "Rectifier nonlinearities improve neural network acoustic
+    models".
+    """
+    _check_floating("leaky_relu", input)
+    return _result(_leaky_relu, input, inplace, negative_slope)
+
+
+def _leaky_relu(x: Tensor, slope: float | Tensor) -> Tensor:
+    return where(x > 0, x, x * slope)
+
+
+def prelu(input: Tensor, weight: Tensor) -> Tensor:
+    """leaky_relu with a learned slope: one for all, or one for each channel (axis 1).
+
+    Source: He et al. 2015, arXiv:1502.01852.
+    Raises: RuntimeError if there are neither one nor as many slopes as channels.
+    """
+    channels = input.shape[1] if input.ndim > 1 else 1
+    if weight.ndim > 1 or weight.numel() not in (1, channels):
+        raise RuntimeError(
+            f"prelu needs one slope or one for each of {channels} channels, got weight of shape "
+            f"{tuple(weight.shape)} for input of shape {tuple(input.shape)}"
+        )
+    if weight.numel() > 1:
+        weight = weight.reshape((1, channels, *(1 for _ in input.shape[2:])))
+    return _leaky_relu(input, weight)
+
+
+def rrelu(
+    input: Tensor,
+    lower: float = 1.0 / 8,
+    upper: float = 1.0 / 3,
+    training: bool = False,
+    inplace: bool = False,
+) -> Tensor:
+    """leaky_relu whose slopes are drawn from [lower, upper), or fixed at the mean if not training.
+
+    Source: Xu et al. 2015, arXiv:1505.00853.
+    """
+    _check_floating("rrelu", input)
+    if lower > upper:
+        raise RuntimeError(f"rrelu: lower must not be above upper, got {lower} and {upper}")
+    slope = empty_like(input).uniform_(lower, upper) if training else (lower + upper) / 2
+    return _result(_leaky_relu, input, inplace, slope)
+
+
+def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
+    """x where above the threshold, else `value`."""
+    return _result(lambda x: where(x <= threshold, value, x), input, inplace)
+
+
+def hardtanh(
+    input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
+) -> Tensor:
+    """x, but at least min_val and at most max_val; the derivative at both is 0."""
+    if min_val > max_val:
+        raise ValueError(f"hardtanh: min_val {min_val} is above max_val {max_val}")
+    return _result(_hardtanh, input, inplace, min_val, max_val)
+
+
+def _hardtanh(x: Tensor, low: float, high: float) -> Tensor:
+    # clamp alone has the derivative 1 at the bounds
+    return where((x <= low) | (x >= high), x.detach().clamp(low, high), x)
+
+
+def relu6(input: Tensor, inplace: bool = False) -> Tensor:
+    """hardtanh from 0 to 6."""
+    return hardtanh(input, 0.0, 6.0, inplace)
+
+
+def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
+    """relu6(x + 3) / 6."""
+    _check_floating("hardsigmoid", input)
+    return _result(_hardsigmoid, input, inplace)
+
+
+def _hardsigmoid(x: Tensor) -> Tensor:
+    return _hardtanh(x + 3, 0.0, 6.0) / 6
+
+
+def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
+    """x relu6(x + 3) / 6. Source: Howard et al. 2019, arXiv:1905.02244."""
+    _check_floating("hardswish", input)
+    return _result(lambda x: x * _hardsigmoid(x), input, inplace)
+
+
+def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+    """x, but 0 from -lambd to lambd."""
+    _check_floating("hardshrink", input)
+    return where((input >= -lambd) & (input <= lambd), 0.0, input)
+
+
+def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+    """x moved by lambd towards 0, and 0 from -lambd to lambd."""
+    _check_floating("softshrink", input)
+    if lambd < 0:
+        raise RuntimeError(f"softshrink: lambd must not be negative, got {lambd}")
+    return input - input.clamp(-lambd, lambd)
+
+
+# Exponential on the left
+
+
+def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """x where positive, else alpha (exp(x) - 1). Source: Clevert et al. 2016, arXiv:1511.07289."""
+    _check_floating("elu", input)
+    return _result(_elu, input, inplace, alpha)
+
+
+def _elu(x: Tensor, alpha: float, input_scale: float = 1.0) -> Tensor:
+    # The side not taken must not overflow: infinity times a gradient of 0 is nan.
+    negative = x.clamp(max=0.0)
+    if input_scale != 1.0:
+        negative = negative * input_scale
+    return where(x <= 0, negative.expm1() * alpha, x)
+
+
+def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """x where positive, else alpha (exp(x / alpha) - 1). Source: Barron 2017, arXiv:1704.07483."""
+    _check_floating("celu", input)
+    if alpha == 0:
+        raise RuntimeError("celu: alpha must not be 0")
+    return _result(_elu, input, inplace, alpha, 1.0 / alpha)
+
+
+_SELU_ALPHA = 1.6732632423543772848170429916717
+_SELU_SCALE = 1.0507009873554804934193349852946
+
+
+def selu(input: Tensor, inplace: bool = False) -> Tensor:
+    """A multiple of elu that keeps mean 0 and variance 1.
+
+    Source: Klambauer et al. 2017, arXiv:1706.02515, with its two constants.
+    """
+    _check_floating("selu", input)
+    return _result(lambda x: _elu(x, _SELU_ALPHA) * _SELU_SCALE, input, inplace)
+
+
+# Smooth
+
+
+def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
+    """log(1 + exp(beta x)) / beta; x itself where beta x is above the threshold."""
+    _check_floating("softplus", input)
+    scaled = input * beta
+    return where(scaled > threshold, input, _softplus(scaled) / beta)
+
+
+def _softplus(x: Tensor) -> Tensor:
+    return autodiff.logaddexp(x, zeros_like(x))
+
+
+def logsigmoid(input: Tensor) -> Tensor:
+    """log(1 / (1 + exp(-x))), which does not overflow."""
+    _check_floating("logsigmoid", input)
+    return -_softplus(-input)
+
+
+def silu(input: Tensor, inplace: bool = False) -> Tensor:
+    """x sigmoid(x). Source: Elfwing et al. 2018, arXiv:1702.03118."""
+    _check_floating("silu", input)
+    return _result(lambda x: x * sigmoid(x), input, inplace)
+
+
+def mish(input: Tensor, inplace: bool = False) -> Tensor:
+    """x tanh(softplus(x)). Source: Misra 2020, arXiv:1908.08681."""
+    _check_floating("mish", input)
+    return _result(lambda x: x * tanh(_softplus(x)), input, inplace)
+
+
+def gelu(input: Tensor, approximate: str = "none") -> Tensor:
+    """x times the normal distribution function at x; `approximate="tanh"` by a tanh.
+
+    Source: Hendrycks & Gimpel 2016, arXiv:1606.08415.
+    """
+    _check_floating("gelu", input)
+    if approximate == "none":
+        return input * ((input * math.sqrt(0.5)).erf() + 1) * 0.5
+    if approximate != "tanh":
+        raise RuntimeError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
+    inner = (input + input * input * input * 0.044715) * math.sqrt(2.0 / math.pi)
+    return input * (tanh(inner) + 1) * 0.5
+
+
+def softsign(input: Tensor) -> Tensor:
+    """x / (1 + |x|)."""
+    return input / (input.abs() + 1)
+
+
+def tanhshrink(input: Tensor) -> Tensor:
+    """x - tanh(x)."""
+    return input - tanh(input)
+
+
+# Over an axis
+
+
+def softmax(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+) -> Tensor:
+    """exp(x) divided by its sum along `dim`, computed as exp(x - max x)."""
+    return autodiff.softmax(input, _axis("softmax", input, dim), dtype=dtype)
+
+
+def softmin(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+) -> Tensor:
+    """softmax(-x)."""
+    return autodiff.softmax(-input, _axis("softmin", input, dim), dtype=dtype)
+
+
+def log_softmax(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+) -> Tensor:
+    """log(softmax(x)), computed as x - logsumexp(x)."""
+    return autodiff.log_softmax(input, _axis("log_softmax", input, dim), dtype=dtype)
+
+
+def _axis(name: str, input: Tensor, dim: int | None) -> int:
+    if dim is None:
+        dim = 0 if input.ndim in (0, 1, 3) else 1
+        warnings.warn(f"{name} without dim takes dim={dim} here; say which", stacklevel=3)
+    return dim
+
+
+def gumbel_softmax(
+    logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
+) -> Tensor:
+    """A draw of one category along `dim`, relaxed so that it has a derivative.
+
+    hard: give the category as one-hot, with the derivative of the relaxed draw; eps is not used.
+    Source: Jang, Gu & Poole 2017, arXiv:1611.01144.
+    """
+    gumbel = -empty_like(logits).exponential_().log()
+    soft = autodiff.softmax((logits + gumbel) / tau, dim)
+    if not hard:
+        return soft
+    one = soft.argmax(dim, keepdim=True)
+    return zeros_like(soft).scatter(dim, one, 1.0) - soft.detach() + soft
+
+
+def glu(input: Tensor, dim: int = -1) -> Tensor:
+    """The first half along `dim` times the sigmoid of the second.
+
+    Source: Dauphin et al. 2017, arXiv:1612.08083.
+    Raises: RuntimeError if the length is odd.
+    """
+    if input.ndim == 0 or input.shape[dim] % 2:
+        raise RuntimeError(f"glu halves axis {dim}, got input of shape {tuple(input.shape)}")
+    first, second = input.chunk(2, dim)
+    return first * sigmoid(second)

@@ -1,0 +1,9 @@
+"""What is done to the parameters of a model."""
+
+from nn.utils.clip import (
+    clip_grad_norm_,
+    clip_grad_value_,
+    clip_grads_with_norm_,
+    get_total_norm,
+)
+from nn.utils.convert import parameters_to_vector, vector_to_parameters
