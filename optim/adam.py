@@ -1,0 +1,146 @@
+"""Adam and AdamW: steps scaled by running moments of the gradient."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from autodiff import Tensor, overwrite, zeros_like
+from optim.optimizer import Optimizer, non_negative
+
+
+class Adam(Optimizer):
+    """Steps along the running mean of the gradient over the root of its running mean square.
+
+    With g = gradient + weight_decay * p and t the number of the step:
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g**2
+        p = p - lr * m / (1 - beta1**t) / (sqrt(v / (1 - beta2**t)) + eps)
+
+    amsgrad: use the largest v so far. maximize: ascend instead. decoupled_weight_decay: as AdamW.
+    Raises: ValueError for negative options, or betas outside [0, 1).
+    Source: Kingma & Ba 2015, arXiv:1412.6980; amsgrad: Reddi et al. 2018, arXiv:1904.09237.
+    """
+
+    def __init__(
+        self,
+        params: Iterable,
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        amsgrad: bool = False,
+        *,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        decoupled_weight_decay: bool = False,
+    ) -> None:
+        non_negative(lr=lr, eps=eps, weight_decay=weight_decay)
+        if not all(0.0 <= float(beta) < 1.0 for beta in betas):
+            raise ValueError(f"betas must lie in [0, 1), got {betas}")
+        options = dict(
+            lr=lr,
+            betas=betas,
+            eps=eps,
+            weight_decay=weight_decay,
+            amsgrad=amsgrad,
+            maximize=maximize,
+            foreach=foreach,
+            capturable=capturable,
+            differentiable=differentiable,
+            fused=fused,
+            decoupled_weight_decay=decoupled_weight_decay,
+        )
+        super().__init__(params, options)
+
+    def update(self, params: list[Tensor], options: dict[str, Any]) -> None:
+        moments = ["exp_avg", "exp_avg_sq"] + ["max_exp_avg_sq"] * bool(options["amsgrad"])
+        lr, decay = float(options["lr"]), options["weight_decay"]
+        beta1, beta2 = (float(beta) for beta in options["betas"])
+        shrink = 1.0
+        if options["decoupled_weight_decay"]:
+            shrink, decay = 1.0 - lr * decay, 0.0
+        rows: defaultdict[int, list] = defaultdict(list)  # by number of the step
+        for p in params:
+            state = self.state[p]
+            if not state:
+                state["step"] = 0
+                state.update({name: zeros_like(p) for name in moments})
+            state["step"] += 1
+            rows[state["step"]].append(((p, *[state[name] for name in moments]), (p.grad,)))
+        for t, alike in rows.items():
+            overwrite(
+                alike,
+                _amsgrad if options["amsgrad"] else _adam,
+                beta1,
+                beta2,
+                lr / (1.0 - beta1**t),
+                math.sqrt(1.0 - beta2**t),
+                options["eps"],
+                decay,
+                shrink,
+                -1.0 if options["maximize"] else 1.0,
+            )
+
+
+class AdamW(Adam):
+    """Adam with weight decay apart from the gradient: p = (1 - lr * weight_decay) * p first.
+
+    Source: Loshchilov & Hutter 2019, arXiv:1711.05101.
+    """
+
+    def __init__(
+        self,
+        params: Iterable,
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
+        super().__init__(
+            params,
+            lr,
+            betas,
+            eps,
+            weight_decay,
+            amsgrad,
+            foreach=foreach,
+            maximize=maximize,
+            capturable=capturable,
+            differentiable=differentiable,
+            fused=fused,
+            decoupled_weight_decay=True,
+        )
+
+
+def _moments(p, m, v, g, beta1, beta2, weight_decay, sign):
+    if sign != 1.0:
+        g = sign * g
+    if weight_decay:
+        g = g + weight_decay * p
+    return beta1 * m + (1.0 - beta1) * g, beta2 * v + (1.0 - beta2) * (g * g)
+
+
+def _adam(p, m, v, g, beta1, beta2, step_size, root, eps, weight_decay, shrink, sign):
+    m, v = _moments(p, m, v, g, beta1, beta2, weight_decay, sign)
+    d = m / (np.sqrt(v) / root + eps)
+    return (p if shrink == 1.0 else shrink * p) - step_size * d, m, v
+
+
+def _amsgrad(p, m, v, top, g, beta1, beta2, step_size, root, eps, weight_decay, shrink, sign):
+    m, v = _moments(p, m, v, g, beta1, beta2, weight_decay, sign)
+    top = np.maximum(top, v)
+    d = m / (np.sqrt(top) / root + eps)
+    return (p if shrink == 1.0 else shrink * p) - step_size * d, m, v, top
