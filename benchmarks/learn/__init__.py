@@ -1,0 +1,1 @@
+"""Programs with known results, written as a user of PyTorch writes them; one file each."""

@@ -1,0 +1,114 @@
+"""The experiments by name: listing them, and running them with their figures in a table."""
+
+import inspect
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from benchmarks.learn import (
+    classifier,
+    digits,
+    gates,
+    mlp,
+    mlp_torch,
+    rnn,
+    rnn_torch,
+    sigmoid_net,
+)
+from benchmarks.learn.figures import table
+from benchmarks.learn.pictures import canvas
+
+# Each module has `run`, which returns figures and has an argument for every option it takes, and
+# QUICK, the arguments of a run of a few seconds. The first line of its docstring describes it.
+EXPERIMENTS: dict[str, ModuleType] = {
+    "mlp": mlp,
+    "mlp-torch": mlp_torch,
+    "rnn": rnn,
+    "rnn-torch": rnn_torch,
+    "sigmoid-net": sigmoid_net,
+    "digits": digits,
+    "gates": gates,
+    "classifier": classifier,
+}
+
+
+def listing() -> str:
+    """One line for each experiment: its name and what it is."""
+    return "\n".join(f"  {name:<12} {_summary(module)}" for name, module in EXPERIMENTS.items())
+
+
+def learn(
+    names: list[str],
+    *,
+    seed: int | None = None,
+    epochs: int | None = None,
+    plot: Path | None = None,
+    pictures: bool = True,
+    quick: bool = False,
+) -> int:
+    """Runs the named experiments, or `["all"]`, and prints their figures; the exit status.
+
+    `seed`, `epochs` and `plot` go to the experiments as they are; with "all", to those that take
+    them. Without `plot` a picture goes to the directory for temporary files, and its path is said.
+
+    Returns: 0; 1 if a figure misses its bar; 2, with a line on stderr, for what cannot be asked.
+    """
+    everything = names == ["all"]
+    if unknown := [name for name in names if name not in EXPERIMENTS and not everything]:
+        return _refuse(f"no experiment {unknown[0]!r}; choose from {', '.join(EXPERIMENTS)}, all")
+    chosen = list(EXPERIMENTS) if everything else names
+    if plot is not None and len(chosen) > 1:
+        return _refuse("--plot names one file, so it goes with one experiment")
+    options = {"seed": seed, "epochs": epochs, "plot": plot}
+    options = {option: given for option, given in options.items() if given is not None}
+    for name in chosen:
+        if not everything and (extra := options.keys() - parameters(name)):
+            return _refuse(f"{name} takes no --{extra.pop()}: its run is fixed")
+    why_no_picture = _why_no_picture()
+    if plot is not None and why_no_picture:
+        return _refuse(why_no_picture)
+
+    missed = 0
+    for name in chosen:
+        arguments: dict[str, Any] = EXPERIMENTS[name].QUICK if quick else {}
+        arguments = arguments | {o: given for o, given in options.items() if o in parameters(name)}
+        print(f"{name}: {_summary(EXPERIMENTS[name])}")
+        draws = pictures and "plot" in parameters(name)
+        if draws and why_no_picture:
+            print(f"no picture: {why_no_picture}")
+        elif draws:
+            default = Path(tempfile.gettempdir()) / f"tapegrad-{name}.png"
+            arguments.setdefault("plot", default)
+        begin = time.perf_counter()
+        figures = EXPERIMENTS[name].run(**arguments)
+        print(table(figures))
+        if "plot" in arguments:
+            print(f"picture: {arguments['plot']}")
+        print(f"{time.perf_counter() - begin:.1f} s\n")
+        missed += sum(figure.ok is False for figure in figures)
+    return 1 if missed else 0
+
+
+def parameters(name: str) -> set[str]:
+    """The options that an experiment's `run` takes."""
+    return set(inspect.signature(EXPERIMENTS[name].run).parameters)
+
+
+def _summary(module: ModuleType) -> str:
+    return module.__doc__.partition("\n")[0]
+
+
+def _why_no_picture() -> str:
+    try:
+        canvas(1)
+    except ImportError as error:
+        return str(error)
+    return ""
+
+
+def _refuse(reason: str) -> int:
+    print(f"learn: {reason}", file=sys.stderr)
+    return 2

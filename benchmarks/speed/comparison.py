@@ -1,0 +1,140 @@
+"""Times contenders side by side, after checking that they agree.
+
+A contender whose first losses differ from the reference's computes something else; it is refused
+before anything is timed. The rounds of all contenders are interleaved, since the speed of a shared
+machine drifts, and ratios are taken within a round.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from benchmarks import THREAD_VARIABLES
+
+TOLERANCE = {"float32": 1e-4, "float64": 1e-9}
+
+
+class RefusedError(Exception):
+    """Why a contender is not timed."""
+
+
+class Worker:
+    """A contender's process. A context manager; `ask` sends one command and returns the answer."""
+
+    def __init__(self, workload: str, contender: str, threads: int, dtype: str) -> None:
+        path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
+        environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads))
+        # -P: our path alone says where packages come from, not the current directory
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, "-P", "-m", "benchmarks.speed.worker"),
+                *(workload, contender, "--dtype", dtype),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment | {"PYTHONPATH": path},
+        )
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(BrokenPipeError):
+            self._process.__exit__(None, None, None)
+
+    def ask(self, do: str, **arguments: Any) -> Any:
+        """The answer to a command of `worker`. Raises: RefusedError if the contender failed."""
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
+            self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise RefusedError(f"its process ended with status {self._process.wait()}")
+        said = json.loads(line)
+        if isinstance(said, dict):
+            raise RefusedError(said["error"])
+        return said
+
+
+@dataclass
+class Outcome:
+    """What the contenders of one workload did. `seconds[contender]` has one per step and round."""
+
+    name: str
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+
+    def ratio(self, contender: str, reference: str) -> tuple[float, float, float]:
+        """Median, first and third quartile of the ratio of two contenders' times in a round."""
+        ratios = np.divide(self.seconds[contender], self.seconds[reference])
+        low, median, high = np.quantile(ratios, [0.25, 0.5, 0.75])
+        return float(median), float(low), float(high)
+
+
+def check(given: list[float], wanted: list[float], dtype: str, reference: str) -> None:
+    """Raises RefusedError unless two lists of numbers are equal to the tolerance of the dtype."""
+    tolerance = TOLERANCE[dtype]
+    if np.shape(given) != np.shape(wanted):
+        raise RefusedError(
+            f"computes {len(given)} numbers where {reference} computes {len(wanted)}"
+        )
+    close = np.isclose(given, wanted, rtol=tolerance, atol=tolerance * 1e-2)
+    if not close.all():
+        first = int(np.argmin(close))
+        raise RefusedError(
+            f"computes something else: number {first} is {given[first]:.8g}, "
+            f"{reference} has {wanted[first]:.8g}"
+        )
+
+
+def compare(
+    workload: str,
+    contenders: Iterable[str],
+    *,
+    rounds: int,
+    seconds: float,
+    threads: int,
+    dtype: str,
+) -> list[Outcome]:
+    """Times contenders on a workload ("W1" ...: one outcome; "ops": one an operation).
+
+    The first contender is the reference that the others must agree with; `seconds` is about how
+    long one contender runs in one round.
+    """
+    with ExitStack() as stack:
+        workers = {
+            contender: stack.enter_context(Worker(workload, contender, threads, dtype))
+            for contender in contenders
+        }
+        reference = next(iter(workers))
+        names = workers[reference].ask("names")
+        order = np.random.default_rng(0)
+        outcomes = []
+        for name in names:
+            outcome = Outcome(name)
+            outcomes.append(outcome)
+            runs = {}
+            wanted = workers[reference].ask("result", name=name)
+            for contender, worker in workers.items():
+                try:
+                    if contender != reference:
+                        check(worker.ask("result", name=name), wanted, dtype, reference)
+                    runs[contender] = worker.ask("calibrate", name=name, seconds=seconds)
+                except RefusedError as refusal:
+                    outcome.refused[contender] = str(refusal)
+            outcome.seconds = {contender: [] for contender in runs}
+            for _ in range(rounds):
+                # in a new order each round: whoever has just waited longest starts coldest
+                for contender in order.permutation(list(runs)).tolist():
+                    count = runs[contender]
+                    taken = workers[contender].ask("time", name=name, runs=count)
+                    outcome.seconds[contender].append(taken / count)
+        return outcomes

@@ -1,0 +1,91 @@
+"""What a comparison found: tables for people, a record for machines."""
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from benchmarks.learn.figures import aligned
+from benchmarks.speed import operations
+from benchmarks.speed.comparison import Outcome
+
+
+def steps_report(
+    outcome: Outcome, references: tuple[str, ...], bars: dict[str, dict[str, float]]
+) -> str:
+    """A table of a workload's times in microseconds and of their ratios to the references."""
+    references = tuple(each for each in references if each in outcome.seconds)
+    rows = [("contender", "median us", "min us", *(f"/ {each}" for each in references), "bar")]
+    for contender, seconds in outcome.seconds.items():
+        cells = [contender, f"{np.median(seconds) * 1e6:.2f}", f"{min(seconds) * 1e6:.2f}"]
+        verdicts = []
+        for reference in references:
+            median, low, high = outcome.ratio(contender, reference)
+            spread = "" if contender == reference else f" ({low:.2f} to {high:.2f})"
+            cells.append(f"{median:.2f}{spread}")
+            if bar := bars.get(contender, {}).get(reference):
+                mark = "met" if median <= bar else "MISSED"
+                verdicts.append(f"{bar:g} x {reference} {mark}")
+        rows.append((*cells, ", ".join(verdicts)))
+    lines = [aligned(rows)]
+    lines += [f"{contender} refused: {reason}" for contender, reason in outcome.refused.items()]
+    return "\n".join(lines)
+
+
+def operations_report(outcomes: list[Outcome]) -> str:
+    """A table with one line per operation: nanoseconds, and ratios to the bare NumPy call."""
+    timed = {contender: None for outcome in outcomes for contender in outcome.seconds}
+    others = [contender for contender in timed if contender != "numpy"]
+    head = ["operation", *(f"{each} ns" for each in timed), *(f"{o} / numpy" for o in others)]
+    rows = [(*head, "bar")]
+    ratios = {other: [] for other in others}
+    for outcome in outcomes:
+        cells = [outcome.name]
+        for contender in timed:
+            seconds = outcome.seconds.get(contender)
+            cells.append(f"{np.median(seconds) * 1e9:.0f}" if seconds else "refused")
+        for other in others:
+            if other in outcome.seconds:
+                median, low, high = outcome.ratio(other, "numpy")
+                ratios[other].append(median)
+                cells.append(f"{median:.2f} ({low:.2f} to {high:.2f})")
+            else:
+                cells.append("")
+        met = "eager" in outcome.seconds and outcome.ratio("eager", "numpy")[0] <= operations.BAR
+        rows.append((*cells, f"{operations.BAR:g} x numpy {'met' if met else 'MISSED'}"))
+    lines = [aligned(rows)]
+    lines += [
+        f"median over the operations, {other} / numpy: {np.median(ratios[other]):.2f}"
+        for other in others
+    ]
+    for outcome in outcomes:
+        lines += [f"{outcome.name}: {who} refused: {why}" for who, why in outcome.refused.items()]
+    return "\n".join(lines)
+
+
+def record(outcomes: list[Outcome], rounds: int, threads: int, dtype: str) -> dict[str, Any]:
+    """Every number of a comparison and what it ran on, for a JSON file."""
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    return {
+        "rounds": rounds,
+        "threads": threads,
+        "dtype": dtype,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "processors": os.cpu_count(),
+        "numpy": np.__version__,
+        "blas": f"{blas['name']} {blas['version']}",
+        "torch": installed("torch"),
+        "seconds per step": {outcome.name: outcome.seconds for outcome in outcomes},
+        "refused": {outcome.name: outcome.refused for outcome in outcomes if outcome.refused},
+    }
+
+
+def installed(distribution: str) -> str:
+    """The version of an installed distribution, or "" if it is not installed."""
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return ""

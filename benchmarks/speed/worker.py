@@ -1,0 +1,142 @@
+"""One contender in a process of its own: `python -m benchmarks.speed.worker WORKLOAD CONTENDER`.
+
+It reads commands as lines of JSON from standard input and answers each with one line of JSON:
+
+    {"do": "names"}                                    -> ["W1"], or the operations' names
+    {"do": "result", "name": "W1"}                     -> what it computes, a list of numbers
+    {"do": "calibrate", "name": "W1", "seconds": 0.03} -> how many runs take about that long
+    {"do": "time", "name": "W1", "runs": 500}          -> the seconds that many runs take
+
+The answer to a command that failed is {"error": "..."}. What a contender prints goes to standard
+error. Contenders are imported here, after the caller set the environment of the BLAS library.
+"""
+
+import argparse
+import importlib
+import json
+import sys
+import time
+import timeit
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.speed import framework, hand, operations
+from benchmarks.speed.workloads import Problem, problem
+
+STEPS = 10
+
+
+@dataclass(frozen=True)
+class Task:
+    """Something to time: the numbers it computes, and the seconds that a number of runs take."""
+
+    result: Callable[[], list[float]]
+    seconds: Callable[[int], float]
+
+
+def eager(problem: Problem) -> Callable[[], Any]:
+    """Our step, nothing compiled."""
+    return framework.training_step(problem, *map(importlib.import_module, PACKAGES["eager"]))
+
+
+def torch(problem: Problem) -> Callable[[], Any]:
+    """The same step in PyTorch."""
+    return framework.training_step(problem, *map(importlib.import_module, PACKAGES["torch"]))
+
+
+PACKAGES = {"eager": ("autodiff", "nn", "optim"), "torch": ("torch", "torch.nn", "torch.optim")}
+CONTENDERS: dict[str, Callable[[Problem], Callable[[], Any]]] = {
+    "hand": hand.training_step,
+    "eager": eager,
+    "torch": torch,
+}
+
+
+def tasks(workload: str, contender: str, dtype: str) -> dict[str, Task]:
+    """The tasks of a contender by name: one for a workload, one per expression for "ops".
+
+    `contender` is a name in CONTENDERS ("numpy", "eager" or "torch" for "ops"), or
+    "module:function" for a function that takes a Problem and returns the step.
+    """
+    if workload == "ops":
+        return {name: _operation(name, contender, dtype) for name in operations.EXPRESSIONS}
+    if ":" in contender:
+        module, _, function = contender.partition(":")
+        make = getattr(importlib.import_module(module), function)
+    else:
+        make = CONTENDERS[contender]
+    return {workload: _training(make(problem(workload, dtype)))}
+
+
+def _training(step: Callable[[], Any]) -> Task:
+    def seconds(runs):
+        begin = time.perf_counter()
+        for _ in range(runs):
+            step()
+        return time.perf_counter() - begin
+
+    return Task(lambda: [float(step().item()) for _ in range(STEPS)], seconds)
+
+
+def _operation(name: str, contender: str, dtype: str) -> Task:
+    in_numpy, with_tensors = operations.EXPRESSIONS[name]
+    if contender == "numpy":
+        expression, names = in_numpy, {"np": np, **operations.arrays(dtype)}
+    else:
+        package = importlib.import_module(PACKAGES[contender][0])
+        expression, names = with_tensors, operations.tensors(package, dtype)
+
+    def result():
+        value = eval(expression, names)
+        array = value if contender == "numpy" else value.detach().numpy()
+        return np.asarray(array, "float64").ravel().tolist()
+
+    return Task(result, timeit.Timer(expression, globals=names).timeit)
+
+
+def calibrated(task: Task, seconds: float) -> int:
+    """How many runs take about that many seconds, at least one."""
+    runs = 1
+    while (taken := task.seconds(runs)) < seconds / 2:
+        runs *= 2
+    return max(1, round(runs * seconds / taken))
+
+
+def answer(tasks: dict[str, Task], command: dict[str, Any]) -> Any:
+    """What one command is answered with."""
+    if command["do"] == "names":
+        return list(tasks)
+    task = tasks[command["name"]]
+    if command["do"] == "result":
+        return task.result()
+    if command["do"] == "calibrate":
+        return calibrated(task, command["seconds"])
+    task.seconds(1 + command["runs"] // 10)  # caches have served other processes meanwhile
+    return task.seconds(command["runs"])
+
+
+def main() -> None:
+    """Answers commands until standard input ends."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.worker")
+    parser.add_argument("workload")
+    parser.add_argument("contender")
+    parser.add_argument("--dtype", default="float32")
+    asked = parser.parse_args()
+    made: dict[str, Task] = {}
+    answers = sys.stdout
+    for line in sys.stdin:
+        with redirect_stdout(sys.stderr):
+            try:
+                made = made or tasks(asked.workload, asked.contender, asked.dtype)
+                said = answer(made, json.loads(line))
+            except Exception as error:
+                said = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(said), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()
