@@ -184,7 +184,6 @@ def test_memory_stays_flat_over_a_few_hundred_steps(make):
     assert np.diff(allocated).min() < 20_000
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("make", [sgd_step, penalised_step, step_that_writes_in_place])
 def test_memory_stays_flat_over_20_000_steps(make):
     resource = pytest.importorskip("resource")
