@@ -92,7 +92,8 @@ def unary(primitive: Primitive) -> Callable[["Tensor"], "Tensor"]:
         if not isinstance(input, Tensor):
             raise TypeError(f"{primitive.name}: input must be a Tensor, got {type(input).__name__}")
         x = input._array
-        if x.dtype.kind != "f" or modes.flags != GRAD:
+        d = x.dtype
+        if d.kind != "f" or modes.flags != GRAD:
             return apply(primitive, (input,))
         out = forward(x)
         if out.__class__ is not _ndarray:
@@ -106,7 +107,7 @@ def unary(primitive: Primitive) -> Callable[["Tensor"], "Tensor"]:
                 node = tensor._node = _new(Node)  # _record without the call
                 node.plan, node.parents = plan, (parent,)
                 node.saved = plan.save((x,), out, _NO_PARAMS)
-                node.shape, node.dtype, node.number = out.shape, out.dtype, _tick()
+                node.shape, node.dtype, node.number = out.shape, d, _tick()
         return tensor
 
     function.__name__ = function.__qualname__ = primitive.name
@@ -154,7 +155,7 @@ def binary(primitive: Primitive) -> Callable[["Tensor", Any], "Tensor"]:
             node = tensor._node = _new(Node)  # _record without the call
             node.plan, node.parents = plan, parents
             node.saved = plan.save((x, y), out, _NO_PARAMS)
-            node.shape, node.dtype, node.number = out.shape, out.dtype, _tick()
+            node.shape, node.dtype, node.number = out.shape, d, _tick()
         return tensor
 
     operator.__name__ = operator.__qualname__ = primitive.name

@@ -22,6 +22,7 @@ def _shared_state() -> dict[str, object]:
     return {
         "is_grad_enabled()": autodiff.is_grad_enabled(),
         "is_inference_mode_enabled()": autodiff.is_inference_mode_enabled(),
+        "is_anomaly_enabled()": autodiff.is_anomaly_enabled(),
         "the default dtype": autodiff.get_default_dtype(),
         "NumPy's global random state": _digest(np.random.get_state(legacy=False)),
     }
@@ -47,6 +48,7 @@ def shared_state() -> Iterator[None]:
     if changed:
         autodiff.inference_mode(False).__enter__()
         autodiff.set_grad_enabled(True)
+        autodiff.autograd.set_detect_anomaly(False)
         autodiff.set_default_dtype(before["the default dtype"])
         np.random.set_state(numpy_state)
         pytest.fail(f"the test changed {'; '.join(changed)}")
