@@ -229,7 +229,7 @@ def _cumargmin(x, /, axis):
 
 def _count_nonzero(x, /, axis=None, keepdims=False):
     """How many elements over axes are not zero."""
-    return np.count_nonzero(x, axis=axis, keepdims=keepdims)
+    return np.add.reduce(x != 0, axis=axis, dtype=np.int64, keepdims=keepdims)
 
 
 def _shared(g, x, out, axis=None, keepdims=False):
@@ -262,16 +262,24 @@ def _logsumexp(x, /, axis=None, keepdims=False):
     return np.log(total) + top.reshape(total.shape)
 
 
+def _largest(x, axis):
+    """The largest element along an axis, which stays with length 1."""
+    if x.ndim == 2 and axis in (1, -1) and x.shape[1] < 32:
+        # NumPy takes 60 ns a row, so in 100 rows of 10 columns 6.2 us; of this copy 1.6.
+        return np.maximum.reduce(x.T.copy(), axis=0, initial=-math.inf)[:, None]
+    return np.maximum.reduce(x, axis=axis, keepdims=True, initial=-math.inf)
+
+
 def _softmax(x, /, axis):
     """exp(x) / sum(exp(x)) along an axis."""
-    e = np.exp(x - np.maximum.reduce(x, axis=axis, keepdims=True, initial=-math.inf))
+    e = np.exp(x - _largest(x, axis))
     e /= np.add.reduce(e, axis=axis, keepdims=True)
     return e
 
 
 def _log_softmax(x, /, axis):
     """x - log(sum(exp(x))) along an axis."""
-    x = x - np.maximum.reduce(x, axis=axis, keepdims=True, initial=-math.inf)
+    x = x - _largest(x, axis)
     x -= np.log(np.add.reduce(np.exp(x), axis=axis, keepdims=True))
     return x
 

@@ -20,6 +20,10 @@ from tests.reference import richardson
 from tests.strategies import LAYOUTS, broadcastable
 
 
+BY_POSITION = (np.astype, np.reshape)
+"""Functions whose parameters have no name, or another one in NumPy 2.0."""
+
+
 def takes(function: Any, sample: Sample) -> bool:
     """Whether a NumPy function has the parameters of a sample."""
     try:
@@ -27,7 +31,7 @@ def takes(function: Any, sample: Sample) -> bool:
     except ValueError:  # no signature, as of np.add.reduce
         return True
     except TypeError:
-        return function is np.astype
+        return function in BY_POSITION
     return True
 
 
@@ -79,7 +83,7 @@ def forward(primitive: Primitive, arrays: Sequence[Any], sample: Sample) -> np.n
 def call(function: Any, arrays: Sequence[Any], sample: Sample) -> Any:
     """A NumPy function called with the arguments and parameters of a sample."""
     parameters = copy.deepcopy(sample.parameters)
-    if function is np.astype:  # its dtype is positional-only
+    if function in BY_POSITION:
         return function(*arrays, *parameters.values())
     if isinstance(getattr(function, "__self__", None), np.ufunc):
         parameters.setdefault("axis", None)  # where that of np.add.reduce is 0
@@ -267,6 +271,8 @@ OF_INTEGERS = {
 )
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_dtype_for_integers_is_that_of_pytorch(name: str, dtype: type):
+    if name in ("floor", "ceil", "trunc") and np.lib.NumpyVersion(np.__version__) < "2.1.0":
+        pytest.skip("NumPy gives floats; autodiff.floor and its like give integers all the same")
     arguments = REGISTRY[name].arguments
     tensors = [
         make(np.array([1, 2, 3], np.bool_ if x == "condition" else np.int32)) for x in arguments
