@@ -10,6 +10,8 @@ from autodiff.ops.shape import cast
 from autodiff.tape import GRAD, Node, modes, walk
 from autodiff.tensor import Tensor, apply, fresh_copy, lift, make
 
+_ndarray = np.ndarray
+
 
 def tensor_backward(
     self: Tensor,
@@ -27,7 +29,7 @@ def tensor_backward(
     Raises: RuntimeError if nothing here requires grad, the shape of `gradient` is not this
         tensor's, the graph was freed, or a saved value was overwritten; no grad is changed.
     """
-    backward([self], [gradient], retain_graph, create_graph, inputs)
+    backward((self,), (gradient,), retain_graph, create_graph, inputs)
 
 
 def backward(
@@ -45,20 +47,20 @@ def backward(
         tensor = node.tensor() if wanted is None else wanted[node]  # type: ignore[misc]
         if tensor is None:
             continue
+        old = tensor._grad
         # A gradient may be the gradient of another tensor too, or a view of it.
-        if tensor._grad is not None:
-            if create_graph or 0 in tensor._grad._array.strides:  # an expanded one
-                tensor._grad = tensor._grad + g
-            else:
-                tensor._grad._array[...] += g
-                versions.touch(tensor._grad._array)
-        elif create_graph:
-            tensor._grad = make(fresh_copy(g._array), g._node)
-        else:
-            if g.__class__ is not np.ndarray or g.base is not None or id(g) in taken:
+        if old is None and not create_graph:
+            if g.__class__ is not _ndarray or g.base is not None or id(g) in taken:
                 g = fresh_copy(g)
             taken.add(id(g))
             tensor._grad = make(g)
+        elif old is None:
+            tensor._grad = make(fresh_copy(g._array), g._node)
+        elif create_graph or 0 in old._array.strides:  # an expanded one
+            tensor._grad = old + g
+        else:
+            old._array[...] += g
+            versions.touch(old._array)
 
 
 def grad(
@@ -100,7 +102,9 @@ def grad(
 
 
 def _listed(tensors: Any) -> Sequence:
-    return (tensors,) if isinstance(tensors, Tensor) else list(tensors)
+    if isinstance(tensors, Tensor):
+        return (tensors,)
+    return tensors if isinstance(tensors, tuple) else tuple(tensors)
 
 
 def _node_of(tensor: Tensor, what: str) -> Node:

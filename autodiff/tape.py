@@ -126,17 +126,18 @@ def walk(
     fresh: set[Node] = set()  # nodes whose gradient is a sum made here, which nobody else holds
     anomaly, hooked = modes.flags & CHECK_NAN, False
     for node in nodes:
+        plan = node.plan
+        if plan is None:  # a leaf: its gradient stays where it gathers until the end
+            continue
         g = gradients.pop(node, None)
         if g is None:
             continue
         if node.hooks:
-            for hook in tuple(node.hooks.values()):
-                g = hook(g)
+            g = _run_hooks(node, g)
             hooked = True
         if node.tensor is not None if wanted is None else node in wanted:
             found[node] = g
-        plan = node.plan
-        if plan is None or (live is not None and live.isdisjoint(node.parents)):
+        if live is not None and live.isdisjoint(node.parents):
             continue
         if hooked:  # hooks may have written to saved values
             _check_saved([node])
@@ -180,7 +181,16 @@ def walk(
         except Exception as error:
             error.add_note(f"in the backward pass of {_described(node)}")
             raise
+    for node, g in gradients.items():
+        if wanted is None or node in wanted:
+            found[node] = _run_hooks(node, g) if node.hooks else g
     return found
+
+
+def _run_hooks(node: Node, g: Any) -> Any:
+    for hook in tuple(node.hooks.values()):  # type: ignore[union-attr]
+        g = hook(g)
+    return g
 
 
 def _leading_to(wanted: Collection[Node], nodes: list[Node]) -> list[Node]:

@@ -58,7 +58,7 @@ class Adam(Optimizer):
         )
         super().__init__(params, options)
 
-    def update(self, params: list[Tensor], options: dict[str, Any]) -> None:
+    def update(self, pairs: list[tuple[Tensor, Tensor]], options: dict[str, Any]) -> None:
         moments = ["exp_avg", "exp_avg_sq"] + ["max_exp_avg_sq"] * bool(options["amsgrad"])
         lr, decay = float(options["lr"]), options["weight_decay"]
         beta1, beta2 = (float(beta) for beta in options["betas"])
@@ -66,13 +66,13 @@ class Adam(Optimizer):
         if options["decoupled_weight_decay"]:
             shrink, decay = 1.0 - lr * decay, 0.0
         rows: defaultdict[int, list] = defaultdict(list)  # by number of the step
-        for p in params:
+        for p, g in pairs:
             state = self.state[p]
             if not state:
                 state["step"] = 0
                 state.update({name: zeros_like(p) for name in moments})
             state["step"] += 1
-            rows[state["step"]].append(((p, *[state[name] for name in moments]), (p.grad,)))
+            rows[state["step"]].append(((p, *[state[name] for name in moments]), (g,)))
         for t, alike in rows.items():
             root = math.sqrt(1.0 - beta2**t)  # taken out of the fraction: one division less
             overwrite(

@@ -15,9 +15,9 @@ class Optimizer:
     params: parameters, or dicts with "params" and options of their own (parameter groups).
     defaults: the options of groups that do not give them.
 
-    A subclass defines `update(params, options)`: given the parameters of a group that have a
-    gradient, and the group, it writes their new values, and what it keeps of each in
-    `self.state[p]`, with `overwrite`.
+    A subclass defines `update(pairs, options)`: given the parameters of a group that have a
+    gradient, each with it, and the group, it writes their new values, and what it keeps of each
+    in `self.state[p]`, with `overwrite`.
     """
 
     def __init__(self, params: Iterable, defaults: dict[str, Any]) -> None:
@@ -76,13 +76,13 @@ class Optimizer:
             with enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            params = [p for p in group["params"] if p.grad is not None]
-            if params:
-                self.update(params, group)
+            pairs = [(p, g) for p in group["params"] if (g := p.grad) is not None]
+            if pairs:
+                self.update(pairs, group)
         return loss
 
-    def update(self, params: list[Tensor], options: dict[str, Any]) -> None:
-        """Make one step of these parameters of one group, which all have a gradient."""
+    def update(self, pairs: list[tuple[Tensor, Tensor]], options: dict[str, Any]) -> None:
+        """Make one step of parameters of one group, given with their gradients."""
         raise NotImplementedError(f"{type(self).__name__} does not define update()")
 
     def zero_grad(self, set_to_none: bool = True) -> None:

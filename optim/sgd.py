@@ -51,7 +51,7 @@ class SGD(Optimizer):
         )
         super().__init__(params, options)
 
-    def update(self, params: list[Tensor], options: dict[str, Any]) -> None:
+    def update(self, pairs: list[tuple[Tensor, Tensor]], options: dict[str, Any]) -> None:
         numbers = (
             float(options["lr"]),
             options["weight_decay"],
@@ -59,16 +59,16 @@ class SGD(Optimizer):
         )
         momentum = options["momentum"]
         if not momentum:
-            overwrite([((p,), (p.grad,)) for p in params], _descent, *numbers)
+            overwrite([((p,), (g,)) for p, g in pairs], _descent, *numbers)
             return
         rule = _nesterov if options["nesterov"] else _momentum
         share = 1.0 - options["dampening"]
-        for p in params:
+        for p, g in pairs:
             state = self.state[p]
             first = state.get("momentum_buffer") is None
             if first:
                 state["momentum_buffer"] = zeros_like(p)
-            row = ((p, state["momentum_buffer"]), (p.grad,))
+            row = ((p, state["momentum_buffer"]), (g,))
             overwrite([row], rule, *numbers, momentum, 1.0 if first else share)
 
 
