@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import autodiff
-from autodiff import Tensor, empty_like, sigmoid, tanh, where, zeros_like
+from autodiff import Tensor, empty_like, kernels, sigmoid, tanh, where, zeros_like
 
 __all__ = (
     "celu",
@@ -49,7 +49,8 @@ def _result(
     return function(input, *settings)
 
 
-def _check_floating(name: str, input: Tensor) -> None:
+def check_floating(name: str, input: Tensor) -> None:
+    """Raises: NotImplementedError if the elements of `input` are not floats."""
     if not input.dtype.is_floating_point:
         raise NotImplementedError(
             f"{name} needs input of a floating dtype, got {input.dtype}; convert it with .float()"
@@ -70,12 +71,8 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     Source: Maas, Hannun & Ng 2013, "Rectifier nonlinearities improve neural network acoustic
     models".
     """
-    _check_floating("leaky_relu", input)
-    return _result(_leaky_relu, input, inplace, negative_slope)
-
-
-def _leaky_relu(x: Tensor, slope: float | Tensor) -> Tensor:
-    return where(x > 0, x, x * slope)
+    check_floating("leaky_relu", input)
+    return _result(kernels.leaky_relu, input, inplace, negative_slope)
 
 
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
@@ -92,7 +89,11 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
         )
     if weight.numel() > 1:
         weight = weight.reshape((1, channels, *(1 for _ in input.shape[2:])))
-    return _leaky_relu(input, weight)
+    return _sloped(input, weight)
+
+
+def _sloped(x: Tensor, slope: Tensor) -> Tensor:
+    return where(x > 0, x, x * slope)
 
 
 def rrelu(
@@ -106,11 +107,12 @@ def rrelu(
 
     Source: Xu et al. 2015, arXiv:1505.00853.
     """
-    _check_floating("rrelu", input)
+    check_floating("rrelu", input)
     if lower > upper:
         raise RuntimeError(f"rrelu: lower must not be above upper, got {lower} and {upper}")
-    slope = empty_like(input).uniform_(lower, upper) if training else (lower + upper) / 2
-    return _result(_leaky_relu, input, inplace, slope)
+    if training:
+        return _result(_sloped, input, inplace, empty_like(input).uniform_(lower, upper))
+    return _result(kernels.leaky_relu, input, inplace, (lower + upper) / 2)
 
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
@@ -139,7 +141,7 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """relu6(x + 3) / 6."""
-    _check_floating("hardsigmoid", input)
+    check_floating("hardsigmoid", input)
     return _result(_hardsigmoid, input, inplace)
 
 
@@ -149,19 +151,19 @@ def _hardsigmoid(x: Tensor) -> Tensor:
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """x relu6(x + 3) / 6. Source: Howard et al. 2019, arXiv:1905.02244."""
-    _check_floating("hardswish", input)
+    check_floating("hardswish", input)
     return _result(lambda x: x * _hardsigmoid(x), input, inplace)
 
 
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x, but 0 from -lambd to lambd."""
-    _check_floating("hardshrink", input)
+    check_floating("hardshrink", input)
     return where((input >= -lambd) & (input <= lambd), 0.0, input)
 
 
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x moved by lambd towards 0, and 0 from -lambd to lambd."""
-    _check_floating("softshrink", input)
+    check_floating("softshrink", input)
     if lambd < 0:
         raise RuntimeError(f"softshrink: lambd must not be negative, got {lambd}")
     return input - input.clamp(-lambd, lambd)
@@ -172,24 +174,16 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """x where positive, else alpha (exp(x) - 1). Source: Clevert et al. 2016, arXiv:1511.07289."""
-    _check_floating("elu", input)
-    return _result(_elu, input, inplace, alpha)
-
-
-def _elu(x: Tensor, alpha: float, input_scale: float = 1.0) -> Tensor:
-    # The side not taken must not overflow: infinity times a gradient of 0 is nan.
-    negative = x.clamp(max=0.0)
-    if input_scale != 1.0:
-        negative = negative * input_scale
-    return where(x <= 0, negative.expm1() * alpha, x)
+    check_floating("elu", input)
+    return _result(kernels.elu, input, inplace, alpha)
 
 
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """x where positive, else alpha (exp(x / alpha) - 1). Source: Barron 2017, arXiv:1704.07483."""
-    _check_floating("celu", input)
+    check_floating("celu", input)
     if alpha == 0:
         raise RuntimeError("celu: alpha must not be 0")
-    return _result(_elu, input, inplace, alpha, 1.0 / alpha)
+    return _result(kernels.elu, input, inplace, alpha, 1.0 / alpha)
 
 
 _SELU_ALPHA = 1.6732632423543772848170429916717
@@ -201,8 +195,8 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
 
     Source: Klambauer et al. 2017, arXiv:1706.02515, with its two constants.
     """
-    _check_floating("selu", input)
-    return _result(lambda x: _elu(x, _SELU_ALPHA) * _SELU_SCALE, input, inplace)
+    check_floating("selu", input)
+    return _result(lambda x: kernels.elu(x, _SELU_ALPHA) * _SELU_SCALE, input, inplace)
 
 
 # Smooth
@@ -210,31 +204,31 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """log(1 + exp(beta x)) / beta; x itself where beta x is above the threshold."""
-    _check_floating("softplus", input)
-    scaled = input * beta
-    return where(scaled > threshold, input, _softplus(scaled) / beta)
-
-
-def _softplus(x: Tensor) -> Tensor:
-    return autodiff.logaddexp(x, zeros_like(x))
+    check_floating("softplus", input)
+    return kernels.softplus(input, beta, threshold)
 
 
 def logsigmoid(input: Tensor) -> Tensor:
     """log(1 / (1 + exp(-x))), which does not overflow."""
-    _check_floating("logsigmoid", input)
-    return -_softplus(-input)
+    check_floating("logsigmoid", input)
+    return kernels.log_sigmoid(input)
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """x sigmoid(x). Source: Elfwing et al. 2018, arXiv:1702.03118."""
-    _check_floating("silu", input)
+    check_floating("silu", input)
     return _result(lambda x: x * sigmoid(x), input, inplace)
 
 
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
     """x tanh(softplus(x)). Source: Misra 2020, arXiv:1908.08681."""
-    _check_floating("mish", input)
-    return _result(lambda x: x * tanh(_softplus(x)), input, inplace)
+    check_floating("mish", input)
+    return _result(_mish, input, inplace)
+
+
+def _mish(x: Tensor) -> Tensor:
+    x = -x
+    return x * tanh(kernels.log_sigmoid(x))
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
@@ -242,7 +236,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 
     Source: Hendrycks & Gimpel 2016, arXiv:1606.08415.
     """
-    _check_floating("gelu", input)
+    check_floating("gelu", input)
     if approximate == "none":
         return input * ((input * math.sqrt(0.5)).erf() + 1) * 0.5
     if approximate != "tanh":

@@ -5,8 +5,8 @@
 
 import warnings
 
-from autodiff import Tensor, logaddexp, where, zeros_like
-from nn.functional.activation import log_softmax
+from autodiff import Tensor, bool_, kernels, where
+from nn.functional.activation import check_floating, log_softmax
 from nn.functional.reduction import checked, reduced
 
 __all__ = (
@@ -45,9 +45,10 @@ def cross_entropy(
     reduction = checked(reduction, size_average, reduce)
     if not 0 <= label_smoothing <= 1:
         raise RuntimeError(f"label_smoothing must be in [0, 1], got {label_smoothing}")
+    check_floating("cross_entropy", input)
     axis = _class_axis("cross_entropy", input)
-    log_p = log_softmax(input, axis)
     if input.shape != target.shape:
+        log_p = log_softmax(input, axis)
         return _index_loss(
             "cross_entropy", log_p, target, weight, ignore_index, reduction, label_smoothing
         )
@@ -60,7 +61,7 @@ def cross_entropy(
         target = target * (1 - label_smoothing) + label_smoothing / input.shape[axis]
     if weight is not None:
         target = target * _along(axis, weight, input)
-    loss = -(log_p * target).sum(axis)
+    loss = -(log_softmax(input, axis) * target).sum(axis)
     if reduction == "mean":
         return loss.sum() / max(loss.numel(), 1)
     return reduced(loss, reduction)
@@ -94,6 +95,8 @@ def _index_loss(
 ) -> Tensor:
     axis = _class_axis(name, log_p)
     target = _checked_target(name, log_p, target, axis)
+    if log_p.ndim == 2 and reduction == "mean" and weight is None and not label_smoothing:
+        return kernels.nll_loss(log_p, target, ignore_index)
     classes = log_p.shape[axis]
     if weight is not None and tuple(weight.shape) != (classes,):
         raise RuntimeError(
@@ -130,7 +133,7 @@ def _class_axis(name: str, input: Tensor) -> int:
 
 def _checked_target(name: str, input: Tensor, target: Tensor, axis: int) -> Tensor:
     """`target` if it can hold class indices for `input`. Raises: RuntimeError, ValueError."""
-    if target.dtype.is_floating_point or str(target.dtype).endswith("bool"):
+    if target.dtype.is_floating_point or target.dtype == bool_:
         raise RuntimeError(
             f"{name}: class indices must be integers, got {target.dtype}; convert with .long()"
         )
@@ -165,14 +168,9 @@ def binary_cross_entropy(
     Take binary_cross_entropy_with_logits instead of a sigmoid and this: it loses no digits.
     """
     reduction = checked(reduction, size_average, reduce)
-    _check_same_shape("binary_cross_entropy", input, target)
-    loss = -(target * _log(input) + (1 - target) * _log(1 - input))
+    _check_pair("binary_cross_entropy", input, target)
+    loss = kernels.binary_cross_entropy(input, target)
     return reduced(loss if weight is None else loss * weight, reduction)
-
-
-def _log(p: Tensor) -> Tensor:
-    """log p, at least -100; the derivative is 0 where that is taken, also at p = 0."""
-    return p.clamp(min=1.4e-45).log().clamp(min=-100.0)
 
 
 def binary_cross_entropy_with_logits(
@@ -189,20 +187,22 @@ def binary_cross_entropy_with_logits(
     pos_weight: a factor for the term of t, by which positive examples count more.
     """
     reduction = checked(reduction, size_average, reduce)
-    _check_same_shape("binary_cross_entropy_with_logits", input, target)
-    softplus = logaddexp(-input, zeros_like(input))
-    if pos_weight is not None:
-        softplus = softplus * ((pos_weight - 1) * target + 1)
-    loss = (1 - target) * input + softplus
+    _check_pair("binary_cross_entropy_with_logits", input, target)
+    if pos_weight is None:
+        loss = kernels.binary_cross_entropy_with_logits(input, target)
+    else:
+        factor = (pos_weight - 1) * target + 1
+        loss = (1 - target) * input - kernels.log_sigmoid(input) * factor
     return reduced(loss if weight is None else loss * weight, reduction)
 
 
-def _check_same_shape(name: str, input: Tensor, target: Tensor) -> None:
+def _check_pair(name: str, input: Tensor, target: Tensor) -> None:
     if input.shape != target.shape:
         raise ValueError(
             f"{name}: input of shape {tuple(input.shape)} needs a target of the same shape, got "
             f"{tuple(target.shape)}"
         )
+    check_floating(name, input)
 
 
 def kl_div(

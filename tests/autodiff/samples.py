@@ -294,12 +294,28 @@ SAMPLES: dict[str, list[Sample]] = {
         given(real(3, 4), 2, axis=1),
         given(real(3, 4), np.array([2, 0, 1]), axis=0),
     ],
+    # activation.py
+    "leaky_relu": [
+        given(real(3, 4), slope=0.1),
+        given(real(3, 4), slope=-0.5),
+        given(real(3, 4), slope=2.0),
+    ],
+    "elu": [given(real(3, 4)), given(real(3, 4), alpha=0.7, rate=2.0)],
+    "log_sigmoid": [given(real(3, 4))],
+    "softplus": [given(real(3, 4), beta=2.0, threshold=1.7)],
     # loss.py
     "mean_square_error": [
         given(real(3, 4), real(3, 4)),
         given(real(3, 1), real(4)),
         given(real(), real()),
     ],
+    "binary_cross_entropy": [given(between(0.1, 0.9, 3, 4), between(0.0, 1.0, 3, 4))],
+    "binary_cross_entropy_with_logits": [given(real(3, 4), between(0.0, 1.0, 3, 4))],
+    "nll_loss": [
+        given(real(3, 4), np.array([0, 3, 1]), ignore_index=-100),
+        given(real(3, 4), np.array([-1, 2, 2]), ignore_index=-1),
+    ],
+    "nll_loss_x": [given(real(), np.array([-1, 2, 2]), ignore_index=-1, shape=(3, 4))],
     # scatter.py
     "scatter_extreme": [
         given(real(3, 4), np.array([[0, 3, 0], [1, 1, 1]]), real(2, 3), axis=1, largest=True),

@@ -20,6 +20,7 @@ BOUND = 1e-12
 DEFINITIONS: dict[str, Callable] = {
     "absolute": lambda mp, x: abs(x),
     "arctan2": lambda mp, x, y: mp.atan2(x, y),
+    "binary_cross_entropy_with_logits": lambda mp, x, y: mp.log(1 + mp.exp(x)) - x * y,
     "cast": lambda mp, x, dtype: x,
     "digamma": lambda mp, x: mp.digamma(x),
     "erf": lambda mp, x: mp.erf(x),
@@ -29,6 +30,10 @@ DEFINITIONS: dict[str, Callable] = {
     "lgamma": lambda mp, x: mp.log(abs(mp.gamma(x))),
     "logaddexp": lambda mp, x, y: mp.log(mp.exp(x) + mp.exp(y)),
     "polygamma": lambda mp, x, n: mp.psi(n, x),
+    "log_sigmoid": lambda mp, x: -mp.log(1 + mp.exp(-x)),
+    "softplus": lambda mp, x, beta, threshold: (
+        x if beta * x > threshold else mp.log(1 + mp.exp(beta * x)) / beta
+    ),
     "remainder": lambda mp, x, y: x - y * mp.floor(x / y),
     "fmod": lambda mp, x, y: x - y * (mp.floor(x / y) if x * y > 0 else mp.ceil(x / y)),
 }

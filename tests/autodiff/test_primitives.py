@@ -19,7 +19,6 @@ from tests.autodiff.samples import SAMPLES, Drawn, Sample
 from tests.reference import richardson
 from tests.strategies import LAYOUTS, broadcastable
 
-
 BY_POSITION = (np.astype, np.reshape)
 """Functions whose parameters have no name, or another one in NumPy 2.0."""
 

@@ -1,3 +1,4 @@
+import math
 import warnings
 
 import numpy as np
@@ -16,7 +17,10 @@ POINTS = np.array(
 SETTINGS = {
     "ReLU": [{}, {"inplace": True}],
     "ReLU6": [{}, {"inplace": True}],
-    "LeakyReLU": [{}, {"negative_slope": 0.3}, {"negative_slope": 0.3, "inplace": True}],
+    "LeakyReLU": [
+        *({"negative_slope": slope} for slope in (0.3, 0.0, -0.5, 2.0)),
+        *({}, {"negative_slope": 0.3, "inplace": True}),
+    ],
     "ELU": [{}, {"alpha": 0.5}, {"alpha": 0.5, "inplace": True}],
     "CELU": [{}, {"alpha": 0.5}, {"alpha": 2.0, "inplace": True}],
     "SELU": [{}, {"inplace": True}],
@@ -58,6 +62,29 @@ def test_activations_equal_pytorch_also_at_kinks(torch, name, settings):
         check_functions(torch, lambda x: ours(x * 1), lambda x: theirs(x * 1), POINTS)
     else:
         check_modules(torch, ours, theirs, POINTS, tolerance=tolerance)
+
+
+@pytest.mark.parametrize("name", ["leaky_relu", "elu", "softplus", "logsigmoid", "silu", "mish"])
+def test_activations_at_infinity_and_nan_are_pytorchs(torch, name):
+    found = []
+    for functional, module in ((F, autodiff), (torch.nn.functional, torch)):
+        x = module.tensor([math.inf, -math.inf, math.nan, 800.0, -800.0], requires_grad=True)
+        out = getattr(functional, name)(x)
+        out.sum().backward()
+        x.grad[2] = 0.0  # the derivative at nan is an accident
+        found.append([out.tolist(), x.grad.tolist()])
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["leaky_relu", "elu", "celu", "selu", "softplus", "logsigmoid"])
+def test_second_derivatives_equal_pytorch_also_at_kinks(torch, name):
+    found = []
+    for functional, module in ((F, autodiff), (torch.nn.functional, torch)):
+        x = module.tensor(POINTS[1:-3], requires_grad=True)
+        (first,) = module.autograd.grad(getattr(functional, name)(x).sum(), x, create_graph=True)
+        (first * x).sum().backward()
+        found.append(x.grad.tolist())
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-9, atol=1e-15)
 
 
 @pytest.mark.parametrize("name", ["elu", "softplus", "gelu", "silu", "logsigmoid", "leaky_relu"])

@@ -192,6 +192,27 @@ def test_the_gradient_of_cross_entropy_is_softmax_minus_one_hot(rng):
     np.testing.assert_allclose(x.grad.numpy(), expected, rtol=1e-12)
 
 
+def test_no_counted_target_has_a_gradient_of_0(torch):
+    for functional, module in ((F, autodiff), (torch.nn.functional, torch)):
+        x = module.zeros(3, 4, requires_grad=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            functional.cross_entropy(x, module.full((3,), -100)).backward()
+        assert (x.grad == 0).all()
+
+
+@pytest.mark.parametrize("columns", [10, 40])
+def test_the_mean_of_cross_entropy_is_that_of_the_rows(rng, columns):
+    x = autodiff.tensor(rng.normal(size=(7, columns)), requires_grad=True)
+    t = autodiff.tensor([3, 1, -100, 9, 0, -100, 9])
+    rows = F.cross_entropy(x, t, reduction="none")
+    whole = autodiff.autograd.grad(F.cross_entropy(x, t), x, create_graph=True)[0]
+    parts = autodiff.autograd.grad(rows.sum() / 5, x, create_graph=True)[0]
+    np.testing.assert_allclose(whole.tolist(), parts.tolist(), rtol=1e-12, atol=1e-15)
+    second = [autodiff.autograd.grad((g * g).sum(), x)[0].tolist() for g in (whole, parts)]
+    np.testing.assert_allclose(*second, rtol=1e-12, atol=1e-15)
+
+
 @pytest.mark.parametrize("name", ["cross_entropy", "nll_loss"])
 @pytest.mark.parametrize(
     ("target", "error", "message"),
@@ -243,6 +264,32 @@ def test_binary_cross_entropy_equals_pytorch(torch, rng, reduction, weighted):
         x,
         t,
     )
+
+
+@pytest.mark.parametrize(
+    ("x", "t", "what"),
+    [(1.1, 1.0, "input"), (-0.1, 0.0, "input"), (math.nan, 0.0, "input"), (0.5, 1.5, "target")],
+)
+def test_binary_cross_entropy_refuses_what_is_no_probability(torch, x, t, what):
+    for functional, module in ((F, autodiff), (torch.nn.functional, torch)):
+        with pytest.raises(RuntimeError, match=f"{what}.* be"):
+            functional.binary_cross_entropy(module.tensor([x, 0.5]), module.tensor([t, 0.0]))
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("cross_entropy", NotImplementedError),
+        ("binary_cross_entropy", (RuntimeError, NotImplementedError)),
+        ("binary_cross_entropy_with_logits", NotImplementedError),
+    ],
+)
+def test_integers_are_refused_as_pytorch_does(torch, name, error):
+    for functional, module in ((F, autodiff), (torch.nn.functional, torch)):
+        x = module.ones(3, 4, dtype=module.int64)
+        t = module.zeros(3, dtype=module.int64) if name == "cross_entropy" else x
+        with pytest.raises(error):
+            getattr(functional, name)(x, t)
 
 
 def test_binary_cross_entropy_takes_each_logarithm_as_minus_100_at_least():
