@@ -1,5 +1,6 @@
 """What a tensor tells about itself besides its elements: its size and device; a hook's handle."""
 
+import itertools
 from collections.abc import Callable
 from typing import Self
 
@@ -50,11 +51,10 @@ class device:
 class RemovableHandle:
     """What registering a hook returns; as a context manager it removes the hook at the end."""
 
-    _next_id = 0
+    _number = itertools.count(1)
 
     def __init__(self, hooks: dict[int, Callable], hook: Callable) -> None:
-        RemovableHandle._next_id += 1
-        self.id, self._hooks = RemovableHandle._next_id, hooks
+        self.id, self._hooks = next(RemovableHandle._number), hooks
         hooks[self.id] = hook
 
     def remove(self) -> None:

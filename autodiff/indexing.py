@@ -7,9 +7,10 @@ import numpy as np
 
 from autodiff.ops.index import getitem, index
 from autodiff.ops.shape import cast
-from autodiff.tensor import Tensor, apply
+from autodiff.tensor import Tensor, apply, viewing
 
 _WHOLE = slice(None)
+_getitem = viewing(getitem)
 _ENDS = frozenset((int, type(None)))
 _INDEX_TYPES = frozenset(map(np.dtype, (np.int64, np.int32, np.uint8, np.bool_)))
 
@@ -24,10 +25,10 @@ def read(x: Tensor, key: Any) -> Tensor:
         ValueError for a slice with a step below 1.
     """
     if _is_plain(key) or (key.__class__ is tuple and all(map(_is_plain, key))):
-        return apply(getitem, (x,), {"key": key})
+        return _getitem(x, key=key)
     first, then = steps(key)
     if first is not None:
-        x = apply(getitem, (x,), {"key": first})
+        x = _getitem(x, key=first)
     if then is None:
         return x
     arrays = [item for item in then if _is_array(item)]

@@ -52,7 +52,7 @@ def arithmetic(function: Callable[..., Tensor], ufunc: np.ufunc, name: str) -> C
             y = other
             usual = y.__class__ is float or y.__class__ is int
         plain = usual and x.dtype.kind == "f" and x.flags.writeable and 0 not in x.strides
-        if not plain or options or modes.flags:
+        if not plain or options or modes.flags & GRAD:
             return general(self, other, **options)
         ufunc(x, y, out=x)
         versions.touch(x)
@@ -95,6 +95,11 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
         return
     key = first if then is None else tuple([getattr(i, "_array", i) for i in then])
     if not isinstance(value, Tensor):
+        given = np.asarray(value)
+        if given.dtype.kind not in "biuf":
+            raise TypeError(
+                f"x[...] = value: expected a Tensor, an array or numbers, got {value!r:.50}"
+            )
         value = make(np.asarray(value, x._array.dtype))
     target = x._array[key]
     while value.ndim > target.ndim and value._array.shape[0] == 1:
@@ -199,7 +204,10 @@ def _linear_node(
 
 def _positions(view: Any, root: Any) -> np.ndarray:
     """Where in `root`, counted row by row, each element of a view of it lies."""
-    addresses, elements = _addresses(view), _addresses(root).reshape(-1)
+    addresses = _addresses(view)
+    if root.flags.c_contiguous:
+        return (addresses - root.__array_interface__["data"][0]) // root.itemsize
+    elements = _addresses(root).reshape(-1)
     order = np.argsort(elements, kind="stable")
     return order[np.searchsorted(elements, addresses, sorter=order)]
 

@@ -101,7 +101,7 @@ class Primitive:
             if argument not in (*self.arguments, self.variadic):
                 raise TypeError(f"{self.name}: a rule for {argument!r}, which is no array argument")
             for name in rule_needs(rule):
-                self.value_of(name, 0)
+                self.value_of(name)
         if self.accumulate and [rule_needs(self.accumulate)[1:]] != [
             rule_needs(rule) for rule in self.rules.values()
         ]:
@@ -113,7 +113,7 @@ class Primitive:
             return self.rules.get(self.arguments[position])
         return self.rules.get(self.variadic) if self.variadic else None
 
-    def value_of(self, name: str, position: int) -> tuple[str, int | None]:
+    def value_of(self, name: str) -> tuple[str, int | None]:
         """The value a rule calls `name`: an expression for Plan.save, and its source."""
         fixed = len(self.arguments)
         if name == "out":
@@ -131,7 +131,7 @@ class Primitive:
         if self.variadic and name == f"{self.variadic}_shape":
             return f"tuple([a.shape for a in arrays[{fixed}:]])", None
         if self.variadic and name == "position":
-            return str(position - fixed), None
+            return "position", None
         raise TypeError(f"{self.name}: a rule asks for {name!r}, which the operation does not have")
 
     def plan(self, mask: int) -> "Plan":
@@ -186,24 +186,30 @@ class Plan:
             i for i in range(mask.bit_length()) if mask >> i & 1 and primitive.rule_of(i)
         )
         self.rules: tuple[Callable, ...] = tuple(map(primitive.rule_of, self.positions))  # type: ignore[arg-type]
+        fixed = len(primitive.arguments)
+        others = [i - fixed for i in self.positions if i >= fixed]
+        first = len(self.positions) - len(others)
         values = [
-            [primitive.value_of(name, i) for name in rule_needs(rule)]
-            for i, rule in zip(self.positions, self.rules, strict=True)
+            [primitive.value_of(name) for name in rule_needs(rule)]
+            for rule in self.rules[: first + 1]  # the others have one rule
         ]
-        self.sources = tuple(tuple(source for _, source in row) for row in values)
-        self.saves = any(source is not None for row in self.sources for source in row)
+        sources = [tuple([source for _, source in row]) for row in values]
+        self.sources = (*sources[:first], *sources[first:] * len(others))
+        self.saves = any(source is not None for row in sources for source in row)
         # Evaluated text rather than a loop over names: 0.1 us an operation instead of 0.5.
-        rows, named = "", set()
-        for row in values:
-            rows += "("
-            for text, source in row:
-                if text.startswith("tuple("):  # one for all the rules: 1000 arrays, not a million
-                    name = "shapes" if source is None else "rest"
-                    text = name if name in named else f"({name} := {text})"
-                    named.add(name)
-                rows += text + ", "
-            rows += "), "
-        self.save = eval(f"lambda arrays, out, params: ({rows})", {"defaults": primitive.defaults})
+        rows = ["".join([text + ", " for text, _ in row]) for row in values]
+        text = "".join([f"({row}), " for row in rows[:first]])
+        if others:
+            shared = ""
+            for n, (value, _) in enumerate(values[first]):
+                if value.startswith("tuple("):  # one for all: 1000 arrays, not a million
+                    shared += f" for v{n} in [{value}]"
+                    rows[first] = rows[first].replace(value, f"v{n}")
+            text += f"*[({rows[first]}){shared} for position in others], "
+        self.save = eval(
+            f"lambda arrays, out, params: ({text})",
+            {"defaults": primitive.defaults, "others": others},
+        )
 
 
 def rule_needs(rule: Callable) -> list[str]:

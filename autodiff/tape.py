@@ -144,7 +144,7 @@ def walk(
         saved = node.saved if lift is None else _lifted(node, lift)
         if plan.saves and not retain_graph:
             node.saved = None
-        add = plan.primitive.accumulate if lift is None else None
+        add = plan.primitive.accumulate if lift is None and not anomaly else None
         try:
             for parent, rule, values in zip(node.parents, plan.rules, saved):  # type: ignore[arg-type]
                 if live is not None and parent not in live:

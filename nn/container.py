@@ -67,8 +67,8 @@ class _Row(Module):
         """Add modules at the end. Raises: TypeError if they cannot be iterated over."""
         if not isinstance(modules, Iterable):
             raise TypeError(f"extend() takes several modules, got one {type(modules).__name__}")
-        for module in list(modules):
-            self.append(module)
+        for number, module in enumerate(list(modules), len(self)):
+            self.add_module(str(number), module)
         return self
 
     __iadd__ = extend
@@ -204,7 +204,7 @@ class ParameterList(Module):
         return sum(name.isdigit() for name in vars(self))
 
     def __iter__(self) -> Iterator[Any]:
-        return iter([self[i] for i in range(len(self))])
+        return iter([getattr(self, str(i)) for i in range(len(self))])
 
     def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
@@ -229,8 +229,8 @@ class ParameterList(Module):
         """Add parameters at the end. Raises: TypeError if they cannot be iterated over."""
         if not isinstance(values, Iterable) or isinstance(values, Tensor):
             raise TypeError(f"extend() takes several parameters, got one {type(values).__name__}")
-        for value in list(values):
-            self.append(value)
+        for number, value in enumerate(list(values), len(self)):
+            setattr(self, str(number), _parameter(value))
         return self
 
     __iadd__ = extend

@@ -58,6 +58,11 @@ class Module(Hooked):
                 f"{type(value).__name__}: assign a Parameter, a Module or None, "
                 "or write into a parameter with copy_() under no_grad()"
             )
+        if name in self._persistent and not isinstance(value, Tensor | Module | None):
+            raise TypeError(
+                f"{type(self).__name__}.{name} is a buffer and cannot become a "
+                f"{type(value).__name__}: assign a Tensor or None"
+            )
         if isinstance(value, Buffer):
             self._note_buffer(name, value.persistent)
         super().__setattr__(name, value)

@@ -60,11 +60,7 @@ class Optimizer:
                     f"a parameter of shape {tuple(p.shape)} appears twice; give each only once"
                 )
             taken.add(id(p))
-        group = {**self.defaults, **param_group, "params": params}
-        missing = [name for name, value in group.items() if value is REQUIRED]
-        if missing:
-            raise ValueError(f"a parameter group must specify {', '.join(missing)}")
-        self.param_groups.append(group)
+        self.param_groups.append({**self.defaults, **param_group, "params": params})
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update the parameters that have a gradient.
@@ -141,10 +137,6 @@ class Optimizer:
             lines.append(f"Parameter Group {i}")
             lines += [f"    {k}: {v}" for k, v in sorted(group.items()) if k != "params"]
         return "\n".join([*lines, ")"])
-
-
-REQUIRED: Any = object()
-"""The default of an option that every group must give."""
 
 
 def _stored(key: str, value: Any) -> Any:

@@ -18,7 +18,7 @@ from autodiff.ops import shape as ops
 from autodiff.ops.index import getitem
 from autodiff.ops.index import index as index_op
 from autodiff.ops.index import repeat as repeat_op
-from autodiff.tensor import Size, Tensor, apply, make
+from autodiff.tensor import Size, Tensor, apply, make, viewing
 
 __all__ = [
     "broadcast_shapes",
@@ -70,6 +70,7 @@ PROPERTIES = ("T", "mT")
 IN_PLACE = ()
 
 _WHOLE = slice(None)
+_reshaped, _transposed, _getitem = viewing(ops.reshape), viewing(ops.transpose), viewing(getitem)
 
 
 def array_of(input: Any) -> Any:
@@ -99,9 +100,9 @@ def axis_of(input: Any, dim: Any, more: int = 0) -> int:
 
 def axes_of(input: Any, dims: Any) -> tuple[int, ...]:
     """One or several dims as axes. Raises: also RuntimeError if one stands twice."""
-    axes = tuple(
-        [axis_of(input, d) for d in (dims if isinstance(dims, (tuple, list)) else (dims,))]
-    )
+    if not isinstance(dims, (tuple, list)):
+        return (axis_of(input, dims),)
+    axes = tuple([axis_of(input, d) for d in dims])
     if len(set(axes)) < len(axes):
         raise RuntimeError(f"the same axis stands twice in dims {tuple(dims)}")
     return axes
@@ -121,7 +122,7 @@ def integers(given: tuple) -> tuple[int, ...]:
 
 def _read(input: Tensor, axis: int, item: Any) -> Tensor:
     """input[:, …, item], `item` at an axis."""
-    return apply(getitem, (input,), {"key": (_WHOLE,) * axis + (item,)})
+    return _getitem(input, key=(_WHOLE,) * axis + (item,))
 
 
 # The same elements in another shape
@@ -133,9 +134,9 @@ def reshape(input: Tensor, *sizes: Any, shape: Sequence[int] | None = None) -> T
     A view if the layout in memory allows it, else a copy.
     """
     lengths = integers(sizes if shape is None else (shape,))
-    if min(lengths, default=0) < -1:
+    if lengths and min(lengths) < -1:
         raise RuntimeError(f"reshape: lengths must be -1 or more, got {lengths}")
-    return apply(ops.reshape, (input,), {"shape": lengths})
+    return _reshaped(input, shape=lengths)
 
 
 def view(input: Tensor, *sizes: Any, size: Sequence[int] | None = None) -> Tensor:
@@ -194,7 +195,8 @@ def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     """Without the axes of length 1, or those of them that `dim` names."""
     shape = array_of(input).shape
     axes = range(len(shape)) if dim is None else axes_of(input, dim)
-    return reshape(input, [n for a, n in enumerate(shape) if n != 1 or a not in axes])
+    kept = [n for a, n in enumerate(shape) if n != 1 or a not in axes]
+    return _reshaped(input, shape=tuple(kept))
 
 
 @numpy_names
@@ -211,7 +213,7 @@ def permute(input: Tensor, *order: Any, dims: Sequence[int] | None = None) -> Te
     axes = integers(order if dims is None else (dims,))
     if len(axes) != array_of(input).ndim:
         raise RuntimeError(f"permute: {axes} must name {input.ndim} axes, each once")
-    return apply(ops.transpose, (input,), {"axes": axes})
+    return _transposed(input, axes=axes)
 
 
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
@@ -219,7 +221,7 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     order = list(range(array_of(input).ndim or 1))
     i, j = axis_of(input, dim0), axis_of(input, dim1)
     order[i], order[j] = j, i
-    return apply(ops.transpose, (input,), {"axes": tuple(order[: input._array.ndim])})
+    return _transposed(input, axes=tuple(order[: input._array.ndim]))
 
 
 def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
@@ -244,7 +246,7 @@ def t(input: Tensor) -> Tensor:
 
 def T(input: Tensor) -> Tensor:
     """The axes in reverse order."""
-    return apply(ops.transpose, (input,))
+    return _transposed(input)
 
 
 def mT(input: Tensor) -> Tensor:

@@ -67,7 +67,7 @@ def _dot(x, y):
 
 def _linear(x, w, b=None, /):
     """x @ w.T + b, the layer of weights w (out, in): one operation where a composition is three."""
-    out = x.dot(w.T) if x.ndim <= 2 else _matmul(x, w.T)
+    out = x.dot(w.T) if 0 < x.ndim <= 2 else _matmul(x, w.T)
     if b is not None:
         out += b
     return out

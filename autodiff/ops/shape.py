@@ -34,7 +34,7 @@ def zeros(shape, like):
 
 def _broadcast_to(x, /, shape):
     """x repeated along new and size-one axes, as a view."""
-    if x.size == 1 and isinstance(x, (np.ndarray, np.generic)):
+    if x.size == 1 and x.ndim <= len(shape) and isinstance(x, (np.ndarray, np.generic)):
         # np.broadcast_to takes 2 us; gradients of full reductions come through here every step.
         return np.ndarray(shape, x.dtype, x, 0, (0,) * len(shape))
     return np.broadcast_to(x, shape)

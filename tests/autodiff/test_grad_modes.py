@@ -208,3 +208,17 @@ def test_anomaly_detection_without_the_check_lets_nan_pass():
     assert x.grad.isnan()
     with pytest.raises(RuntimeError, match="nan"), autograd.detect_anomaly():
         (x.sqrt() * 0).backward()
+
+
+def test_anomaly_detection_finds_nan_in_the_gradient_of_an_element():
+    x = tensor([1.0, 2.0], requires_grad=True)
+    with pytest.raises(RuntimeError, match="nan"), autograd.detect_anomaly():
+        x[0].backward(tensor(float("nan")))
+    assert x.grad is None
+
+
+@pytest.mark.parametrize("mode", [no_grad, inference_mode])
+def test_nothing_is_recorded_without_grad_whichever_way_an_operation_takes(x, mode):
+    with mode():
+        results = [x.exp(), x * x, x + 1, 1 - x, x.sum(), x.reshape(-1), x[..., None], x.T]
+    assert not any(result.requires_grad for result in results)

@@ -1010,3 +1010,11 @@ def test_every_in_place_form_gives_the_gradient_of_the_other(name):
 
 def test_most_in_place_forms_are_tried():
     assert len(IN_PLACE) > 80
+
+
+@pytest.mark.parametrize("value", [None, "3", object()])
+def test_a_write_of_what_is_no_number_is_refused(value):
+    x = autodiff.zeros(2)
+    with pytest.raises(TypeError, match="numbers"):
+        x[0] = value
+    assert x.tolist() == [0.0, 0.0]

@@ -215,3 +215,15 @@ def test_plans_are_made_once():
 def test_rule_needs_are_its_parameters_after_g():
     assert primitive.rule_needs(lambda g: g) == []
     assert primitive.rule_needs(lambda g, x, out: g) == ["x", "out"]
+
+
+def test_a_plan_for_many_variadic_arguments_shares_what_they_all_need():
+    joined = general(lambda *xs: xs, name="joined", xs=lambda g, xs, xs_shape, position: g)
+    arrays = [np.zeros(n) for n in range(300)]
+    plan = joined.plan(sum(1 << i for i in range(0, 300, 2)))
+    saved = plan.save(arrays, None, {})
+    assert plan.positions == tuple(range(0, 300, 2))
+    assert plan.sources == ((REST, None, None),) * 150
+    assert [row[2] for row in saved] == list(plan.positions)
+    assert all(row[0] is saved[0][0] and row[1] is saved[0][1] for row in saved)
+    assert plan.save.__code__.co_stacksize < 20, "the code does not grow with the arguments"

@@ -667,3 +667,19 @@ def test_promotion_is_pytorchs_for_every_operator(n, torch):
                         results.append("refused")
                 if results[0] != "refused" and {a, b} - {"bool", True}:  # int8 here
                     assert results[0] == results[1], (operate.__name__, a, b)
+
+
+def test_retain_grad_on_another_name_of_a_leaf_leaves_the_gradient_with_the_leaf():
+    x = tensor([1.0, 2.0], requires_grad=True)
+    x.as_subclass(Tensor).retain_grad()
+    (x * 3).sum().backward()
+    assert x.grad.tolist() == [3.0, 3.0]
+
+
+@pytest.mark.parametrize("alive", [0, 6, 1022])
+def test_a_tensor_forgets_its_dead_views(alive):
+    x = autodiff.ones(1024) * 1
+    kept = [x[i] for i in range(alive)]
+    for _ in range(3000):
+        x[0]
+    assert alive <= len(x._views) <= 4 * (len(kept) + 1)

@@ -472,3 +472,12 @@ def test_pytorch_weights_load_both_ways(torch):
         nn.init.normal_(p)
     theirs.load_state_dict({k: torch.from_numpy(v.numpy()) for k, v in ours.state_dict().items()})
     assert (ours.b.weight.detach().numpy() == theirs.b.weight.detach().numpy()).all()
+
+
+def test_a_buffer_cannot_become_a_number():
+    net = nn.Module()
+    net.register_buffer("count", autodiff.zeros(1))
+    with pytest.raises(TypeError, match="count is a buffer"):
+        net.count = 5
+    net.count = None
+    assert not list(net.buffers())
