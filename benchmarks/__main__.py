@@ -28,10 +28,16 @@ def main(arguments: list[str] | None = None) -> int:
 
     speed = commands.add_parser(
         "speed",
-        help="time whole training steps beside hand-written NumPy and PyTorch",
+        help="time whole training steps beside hand-written NumPy, PyTorch, JAX, HIPS autograd",
         description="Without a name, times every workload: " + timings.listing(),
     )
-    speed.add_argument("names", nargs="*", metavar="NAME", help="W1 to W7, or ops")
+    speed.add_argument("names", nargs="*", metavar="NAME", help="W1 to W12, or ops")
+    speed.add_argument(
+        "--contenders",
+        type=lambda text: text.split(","),
+        metavar="NAME,NAME",
+        help="all that are installed, of " + ", ".join(timings.CONTENDERS),
+    )
     speed.add_argument("--rounds", type=_positive, help="rounds of every contender (30)")
     speed.add_argument("--threads", type=_positive, default=1, help="BLAS threads (1)")
     speed.add_argument("--dtype", choices=("float32", "float64"), default="float32")
@@ -49,6 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     if asked.command == "speed":
         return timings.speed(
             asked.names,
+            contenders=asked.contenders,
             rounds=asked.rounds,
             threads=asked.threads,
             dtype=asked.dtype,

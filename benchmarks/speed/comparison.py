@@ -25,12 +25,17 @@ class RefusedError(Exception):
     """Why a contender is not timed."""
 
 
+class LeftOutError(Exception):
+    """Why a contender cannot run on this machine."""
+
+
 class Worker:
     """A contender's process. A context manager; `ask` sends one command and returns the answer."""
 
     def __init__(self, workload: str, contender: str, threads: int, dtype: str) -> None:
         path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
-        environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads))
+        variables = (*THREAD_VARIABLES, "NPROC")  # JAX reads the last one
+        environment = os.environ | dict.fromkeys(variables, str(threads))
         # -P: our path alone says where packages come from, not the current directory
         self._process = subprocess.Popen(
             [
@@ -51,7 +56,7 @@ class Worker:
             self._process.__exit__(None, None, None)
 
     def ask(self, do: str, **arguments: Any) -> Any:
-        """The answer to a command of `worker`. Raises: RefusedError if the contender failed."""
+        """The answer to a command of `worker`. Raises: RefusedError if it failed, LeftOutError."""
         with suppress(BrokenPipeError):
             self._process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
             self._process.stdin.flush()
@@ -60,6 +65,8 @@ class Worker:
             raise RefusedError(f"its process ended with status {self._process.wait()}")
         said = json.loads(line)
         if isinstance(said, dict):
+            if "unavailable" in said:
+                raise LeftOutError(said["unavailable"])
             raise RefusedError(said["error"])
         return said
 
@@ -71,6 +78,7 @@ class Outcome:
     name: str
     seconds: dict[str, list[float]] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def ratio(self, contender: str, reference: str) -> tuple[float, float, float]:
         """Median, first and third quartile of the ratio of two contenders' times in a round."""
@@ -104,7 +112,7 @@ def compare(
     threads: int,
     dtype: str,
 ) -> list[Outcome]:
-    """Times contenders on a workload ("W1" ...: one outcome; "ops": one an operation).
+    """Times contenders on a workload ("W1" ...: one outcome a problem; "ops": one an operation).
 
     The first contender is the reference that the others must agree with; `seconds` is about how
     long one contender runs in one round.
@@ -130,6 +138,8 @@ def compare(
                     runs[contender] = worker.ask("calibrate", name=name, seconds=seconds)
                 except RefusedError as refusal:
                     outcome.refused[contender] = str(refusal)
+                except LeftOutError as reason:
+                    outcome.left_out[contender] = str(reason)
             outcome.seconds = {contender: [] for contender in runs}
             for _ in range(rounds):
                 # in a new order each round: whoever has just waited longest starts coldest

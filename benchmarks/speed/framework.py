@@ -9,37 +9,47 @@ from benchmarks.speed.workloads import Problem
 LEAKY_SLOPE = 0.001
 
 
-def training_step(problem: Problem, torch: Any, nn: Any, optim: Any) -> Callable[[], Any]:
+def training_step(
+    problem: Problem, torch: Any, nn: Any, optim: Any, **options: Any
+) -> Callable[[], Any]:
     """A function that makes one update on the next batch and returns the loss before it.
 
-    `torch`, `nn` and `optim` are the modules to use: PyTorch's or ours.
+    `torch`, `nn` and `optim` are the modules to use: PyTorch's or ours. `options` are the
+    optimizer's, and two functions that wrap one: `compile_step` the whole update, `compile_loss`
+    the forward pass.
     """
-    model, criterion = MODELS[problem.workload](nn)
+    compile_step = options.pop("compile_step", lambda function: function)
+    compile_loss = options.pop("compile_loss", lambda function: function)
+    model, criterion = MODELS[problem.workload](torch, nn)
     if problem.weights[0].dtype == "float64":
         model.double()
     with torch.no_grad():
         for parameter, weight in zip(model.parameters(), problem.weights, strict=True):
             parameter.copy_(torch.tensor(weight))
-    optimizer = getattr(optim, problem.optimizer)(model.parameters(), lr=problem.lr)
+    optimizer = getattr(optim, problem.optimizer)(model.parameters(), lr=problem.lr, **options)
     batches = cycle([(torch.tensor(x), torch.tensor(y)) for x, y in problem.batches])
 
-    def step():
-        x, y = next(batches)
+    @compile_loss
+    def loss_of(x, y):
+        return criterion(model(x), y)
+
+    @compile_step
+    def update(x, y):
         optimizer.zero_grad()
-        loss = criterion(model(x), y)
+        loss = loss_of(x, y)
         loss.backward()
         optimizer.step()
         return loss
 
-    return step
+    return lambda: update(*next(batches))
 
 
-def line(nn: Any) -> tuple[Any, Any]:
+def line(torch: Any, nn: Any) -> tuple[Any, Any]:
     """W1."""
     return nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1)), nn.MSELoss()
 
 
-def sine(nn: Any) -> tuple[Any, Any]:
+def sine(torch: Any, nn: Any) -> tuple[Any, Any]:
     """W2."""
 
     class Network(nn.Module):
@@ -55,7 +65,7 @@ def sine(nn: Any) -> tuple[Any, Any]:
     return Network(), nn.MSELoss()
 
 
-def clouds(nn: Any) -> tuple[Any, Any]:
+def clouds(torch: Any, nn: Any) -> tuple[Any, Any]:
     """W3. The mean over two outputs is half the sum, as in the program this comes from."""
     layers = (
         *(nn.Linear(2, 2, bias=False), nn.Sigmoid()),
@@ -64,7 +74,7 @@ def clouds(nn: Any) -> tuple[Any, Any]:
     return nn.Sequential(*layers), nn.MSELoss()
 
 
-def tumours(nn: Any) -> tuple[Any, Any]:
+def tumours(torch: Any, nn: Any) -> tuple[Any, Any]:
     """W4."""
     layers = (
         *(nn.Linear(30, 100), nn.ReLU()),
@@ -74,7 +84,7 @@ def tumours(nn: Any) -> tuple[Any, Any]:
     return nn.Sequential(*layers), nn.BCELoss()
 
 
-def digits(nn: Any) -> tuple[Any, Any]:
+def digits(torch: Any, nn: Any) -> tuple[Any, Any]:
     """W5."""
     layers = (
         *(nn.Linear(64, 100), nn.LeakyReLU(LEAKY_SLOPE)),
@@ -84,7 +94,7 @@ def digits(nn: Any) -> tuple[Any, Any]:
     return nn.Sequential(*layers), nn.CrossEntropyLoss()
 
 
-def small_classifier(nn: Any) -> tuple[Any, Any]:
+def small_classifier(torch: Any, nn: Any) -> tuple[Any, Any]:
     """W6."""
     layers = (
         *(nn.Linear(8, 12), nn.ReLU()),
@@ -94,12 +104,41 @@ def small_classifier(nn: Any) -> tuple[Any, Any]:
     return nn.Sequential(*layers), nn.BCELoss()
 
 
-def wide(nn: Any) -> tuple[Any, Any]:
+def wide(torch: Any, nn: Any) -> tuple[Any, Any]:
     """W7."""
     layers = (
         *(nn.Linear(784, 512), nn.ReLU()),
         *(nn.Linear(512, 512), nn.ReLU()),
         nn.Linear(512, 10),
+    )
+    return nn.Sequential(*layers), nn.CrossEntropyLoss()
+
+
+def chain(torch: Any, nn: Any) -> tuple[Any, Any]:
+    """W11: the sum of (log(1 + exp(-z tanh z)) - y)^2 with z = w x + 0.5."""
+
+    class Chain(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(1_000_000))
+
+        def forward(self, x):
+            z = self.weight * x + 0.5
+            return (1 + (-(z * z.tanh())).exp()).log()
+
+    def criterion(out, y):
+        error = out - y
+        return (error * error).sum()
+
+    return Chain(), criterion
+
+
+def narrow(torch: Any, nn: Any) -> tuple[Any, Any]:
+    """W12."""
+    layers = (
+        *(nn.Linear(64, 64), nn.ReLU()),
+        *(nn.Linear(64, 64), nn.ReLU()),
+        nn.Linear(64, 10),
     )
     return nn.Sequential(*layers), nn.CrossEntropyLoss()
 
@@ -112,4 +151,6 @@ MODELS = {
     "W5": digits,
     "W6": small_classifier,
     "W7": wide,
+    "W11": chain,
+    "W12": narrow,
 }

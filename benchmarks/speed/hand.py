@@ -1,8 +1,9 @@
 """The training steps in NumPy with the backward pass derived by hand: what frameworks are held to.
 
 They are written as somebody who knows NumPy writes them: vectorised, nothing computed twice,
-weights updated in place, intermediate arrays allocated as they come. W1 keeps the arithmetic and
-the allocations of the NumPy program it comes from (Z. Shi, lecture notes on neural networks).
+weights updated in place, intermediate arrays allocated as they come (`floor` allocates none). W1
+keeps the arithmetic and the allocations of the NumPy program it comes from (Z. Shi, lecture notes
+on neural networks).
 """
 
 from collections.abc import Callable
@@ -64,9 +65,9 @@ def sine(problem: Problem) -> Step:
     def step():
         projected = x @ Wxh.T + (bih + bhh)
         for t in range(length):
-            np.tanh(projected[t] + h[t] @ Whh.T, out=h[t + 1])
+            h[t + 1] = np.tanh(projected[t] + h[t] @ Whh.T)
         error = h[length] @ Why.T + by - y
-        loss = np.mean(error * error)
+        loss = np.vdot(error, error) / n
 
         d = error * (2 / n)
         dWhy, dby = d.T @ h[length], d.sum(0)
@@ -74,7 +75,7 @@ def sine(problem: Problem) -> Step:
         dz = np.empty_like(slope)
         dh = d @ Why
         for t in reversed(range(length)):
-            np.multiply(dh, slope[t], out=dz[t])
+            dz[t] = dh * slope[t]
             dh = dz[t] @ Whh
         flat = dz.reshape(length * n, -1)
         db = flat.sum(0)
@@ -97,7 +98,7 @@ def clouds(problem: Problem) -> Step:
         h = 1 / (1 + np.exp(-(x @ Wih)))
         out = 1 / (1 + np.exp(-(h @ Who)))
         error = out - target
-        loss = np.mean(error * error)
+        loss = np.vdot(error, error) / error.size
 
         d = error * out * (1 - out)
         dh = d @ Who.T * h * (1 - h)
@@ -108,12 +109,32 @@ def clouds(problem: Problem) -> Step:
     return step
 
 
+def chain(problem: Problem) -> Step:
+    """W11."""
+    w, (x, y), lr = problem.weights[0].copy(), problem.batches[0], problem.lr
+
+    def step():
+        nonlocal w
+        z = w * x + 0.5
+        t = np.tanh(z)
+        e = np.exp(-(z * t))
+        total = 1 + e
+        error = np.log(total) - y
+        loss = np.vdot(error, error)
+
+        dz = error * e / total * (t + z * (1 - t * t))
+        w += 2 * lr * dz * x
+        return loss
+
+    return step
+
+
 def dense(
     problem: Problem,
     cost: Callable[[np.ndarray, np.ndarray], tuple[np.floating, np.ndarray]],
     slope: float = 0.0,
 ) -> Step:
-    """W4 to W7: linear layers with (leaky) ReLU between them, and Adam.
+    """W4 to W7 and W12: linear layers with (leaky) ReLU between them, and Adam.
 
     `cost(z, y)` returns the loss of the last layer's output and the gradient with respect to it.
     """
@@ -149,8 +170,8 @@ def dense(
 
 def sigmoid_cost(z: np.ndarray, y: np.ndarray) -> tuple[np.floating, np.ndarray]:
     """Mean binary cross-entropy of sigmoid(z), stable for large z, and its gradient."""
-    loss = np.mean(np.maximum(z, 0) - z * y + np.log1p(np.exp(-np.abs(z))))
-    return loss, (0.5 * np.tanh(0.5 * z) + (0.5 - y)) / len(z)
+    losses = np.maximum(z, 0) - z * y + np.log1p(np.exp(-np.abs(z)))
+    return losses.sum() / len(z), (0.5 * np.tanh(0.5 * z) + (0.5 - y)) / len(z)
 
 
 def softmax_cost(z: np.ndarray, y: np.ndarray) -> tuple[np.floating, np.ndarray]:
@@ -159,11 +180,21 @@ def softmax_cost(z: np.ndarray, y: np.ndarray) -> tuple[np.floating, np.ndarray]
     shifted = z - z.max(1, keepdims=True)
     d = np.exp(shifted)
     total = d.sum(1, keepdims=True)
-    loss = np.mean(np.log(total[:, 0]) - shifted[rows, y])
+    loss = (np.log(total[:, 0]) - shifted[rows, y]).sum() / len(z)
     d /= total
     d[rows, y] -= 1
     d /= len(z)
     return loss, d
+
+
+def sgd(weights: list[np.ndarray], lr: float) -> Callable[[list[np.ndarray]], None]:
+    """Gradient descent's update of the weights in place."""
+
+    def update(gradients):
+        for p, g in zip(weights, gradients):
+            p -= lr * g
+
+    return update
 
 
 def adam(weights: list[np.ndarray], lr: float) -> Callable[[list[np.ndarray]], None]:
@@ -199,4 +230,6 @@ STEPS: dict[str, Callable[[Problem], Step]] = {
     "W5": lambda problem: dense(problem, softmax_cost, LEAKY_SLOPE),
     "W6": lambda problem: dense(problem, sigmoid_cost),
     "W7": lambda problem: dense(problem, softmax_cost),
+    "W11": chain,
+    "W12": lambda problem: dense(problem, softmax_cost),
 }

@@ -2,7 +2,6 @@
 
 import os
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -10,27 +9,61 @@ import numpy as np
 from benchmarks.learn.figures import aligned
 from benchmarks.speed import operations
 from benchmarks.speed.comparison import Outcome
+from benchmarks.speed.contenders import installed
+
+Bars = dict[str, dict[str, float]]
 
 
-def steps_report(
-    outcome: Outcome, references: tuple[str, ...], bars: dict[str, dict[str, float]]
-) -> str:
-    """A table of a workload's times in microseconds and of their ratios to the references."""
+def steps_report(outcome: Outcome, references: tuple[str, ...], bars: Bars) -> str:
+    """A table of a problem's times in microseconds and of their ratios to the references."""
     references = tuple(each for each in references if each in outcome.seconds)
     rows = [("contender", "median us", "min us", *(f"/ {each}" for each in references), "bar")]
     for contender, seconds in outcome.seconds.items():
         cells = [contender, f"{np.median(seconds) * 1e6:.2f}", f"{min(seconds) * 1e6:.2f}"]
-        verdicts = []
         for reference in references:
             median, low, high = outcome.ratio(contender, reference)
             spread = "" if contender == reference else f" ({low:.2f} to {high:.2f})"
             cells.append(f"{median:.2f}{spread}")
-            if bar := bars.get(contender, {}).get(reference):
-                mark = "met" if median <= bar else "MISSED"
-                verdicts.append(f"{bar:g} x {reference} {mark}")
+        verdicts = [
+            f"{bar:g} x {reference} {'met' if median <= bar else 'MISSED'}"
+            for who, reference, median, bar in judged(outcome, bars)
+            if who == contender
+        ]
         rows.append((*cells, ", ".join(verdicts)))
     lines = [aligned(rows)]
     lines += [f"{contender} refused: {reason}" for contender, reason in outcome.refused.items()]
+    return "\n".join(lines)
+
+
+def judged(outcome: Outcome, bars: Bars) -> list[tuple[str, str, float, float]]:
+    """Contender, reference, median ratio and bar, for each bar whose two sides were timed."""
+    return [
+        (contender, reference, outcome.ratio(contender, reference)[0], bar)
+        for contender, bounds in bars.items()
+        for reference, bar in bounds.items()
+        if contender in outcome.seconds and reference in outcome.seconds
+    ]
+
+
+def summary(outcomes: list[tuple[Outcome, Bars]]) -> str:
+    """One line per problem: every contender's time over the hand-written one's; bars missed."""
+    timed = list({contender: None for outcome, _ in outcomes for contender in outcome.seconds})
+    rows = [("/ hand", *timed)]
+    missed = []
+    for outcome, bars in outcomes:
+        ratios = (
+            f"{outcome.ratio(each, 'hand')[0]:.2f}" if each in outcome.seconds else ""
+            for each in timed
+        )
+        rows.append((outcome.name, *ratios))
+        missed += [
+            (ratio / bar, f"{outcome.name} {who} / {reference}: {ratio:.2f}, bar {bar:g}")
+            for who, reference, ratio, bar in judged(outcome, bars)
+            if ratio > bar
+        ]
+    lines = [aligned(rows)]
+    if missed:
+        lines += ["bars missed, worst first:", *(line for _, line in sorted(missed, reverse=True))]
     return "\n".join(lines)
 
 
@@ -77,15 +110,8 @@ def record(outcomes: list[Outcome], rounds: int, threads: int, dtype: str) -> di
         "processors": os.cpu_count(),
         "numpy": np.__version__,
         "blas": f"{blas['name']} {blas['version']}",
-        "torch": installed("torch"),
+        **{package: installed(package) for package in ("torch", "jax", "autograd")},
         "seconds per step": {outcome.name: outcome.seconds for outcome in outcomes},
         "refused": {outcome.name: outcome.refused for outcome in outcomes if outcome.refused},
+        "left out": {outcome.name: outcome.left_out for outcome in outcomes if outcome.left_out},
     }
-
-
-def installed(distribution: str) -> str:
-    """The version of an installed distribution, or "" if it is not installed."""
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return ""

@@ -7,7 +7,8 @@ It reads commands as lines of JSON from standard input and answers each with one
     {"do": "calibrate", "name": "W1", "seconds": 0.03} -> how many runs take about that long
     {"do": "time", "name": "W1", "runs": 500}          -> the seconds that many runs take
 
-The answer to a command that failed is {"error": "..."}. What a contender prints goes to standard
+The answer to a command that failed is {"error": "..."}, of a contender that cannot run here
+{"unavailable": "..."}. What a contender prints goes to standard
 error. Contenders are imported here, after the caller set the environment of the BLAS library.
 """
 
@@ -24,8 +25,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.speed import framework, hand, operations
-from benchmarks.speed.workloads import Problem, problem
+from benchmarks.speed import operations
+from benchmarks.speed.contenders import CONTENDERS, PACKAGES, UnavailableError
+from benchmarks.speed.workloads import problem, problems
 
 STEPS = 10
 
@@ -38,26 +40,8 @@ class Task:
     seconds: Callable[[int], float]
 
 
-def eager(problem: Problem) -> Callable[[], Any]:
-    """Our step, nothing compiled."""
-    return framework.training_step(problem, *map(importlib.import_module, PACKAGES["eager"]))
-
-
-def torch(problem: Problem) -> Callable[[], Any]:
-    """The same step in PyTorch."""
-    return framework.training_step(problem, *map(importlib.import_module, PACKAGES["torch"]))
-
-
-PACKAGES = {"eager": ("autodiff", "nn", "optim"), "torch": ("torch", "torch.nn", "torch.optim")}
-CONTENDERS: dict[str, Callable[[Problem], Callable[[], Any]]] = {
-    "hand": hand.training_step,
-    "eager": eager,
-    "torch": torch,
-}
-
-
 def tasks(workload: str, contender: str, dtype: str) -> dict[str, Task]:
-    """The tasks of a contender by name: one for a workload, one per expression for "ops".
+    """The tasks of a contender by name: one per problem of a workload, or expression of "ops".
 
     `contender` is a name in CONTENDERS ("numpy", "eager" or "torch" for "ops"), or
     "module:function" for a function that takes a Problem and returns the step.
@@ -68,15 +52,16 @@ def tasks(workload: str, contender: str, dtype: str) -> dict[str, Task]:
         module, _, function = contender.partition(":")
         make = getattr(importlib.import_module(module), function)
     else:
-        make = CONTENDERS[contender]
-    return {workload: _training(make(problem(workload, dtype)))}
+        make = CONTENDERS[contender].make
+    return {name: _training(make(problem(name, dtype))) for name in problems(workload)}
 
 
 def _training(step: Callable[[], Any]) -> Task:
     def seconds(runs):
         begin = time.perf_counter()
         for _ in range(runs):
-            step()
+            loss = step()
+        loss.item()  # steps may still be under way until their result is asked for
         return time.perf_counter() - begin
 
     return Task(lambda: [float(step().item()) for _ in range(STEPS)], seconds)
@@ -133,6 +118,8 @@ def main() -> None:
             try:
                 made = made or tasks(asked.workload, asked.contender, asked.dtype)
                 said = answer(made, json.loads(line))
+            except UnavailableError as error:
+                said = {"unavailable": str(error)}
             except Exception as error:
                 said = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(said), file=answers, flush=True)

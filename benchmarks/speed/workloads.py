@@ -1,4 +1,4 @@
-"""What is timed: the training problems W1 to W7, as NumPy arrays that every contender starts from.
+"""What is timed: training problems as NumPy arrays, which every contender starts from.
 
 Weights are drawn as PyTorch initialises linear and recurrent layers, uniformly within one over the
 square root of the inputs (of the hidden size for a recurrent layer), in PyTorch's shapes and order.
@@ -32,20 +32,28 @@ class Problem:
 class Workload:
     """A training problem and the bars for it: the most a contender may take, by reference.
 
-    `bars[contender][reference]` bounds the ratio of their times for one step.
+    `bars[contender][reference]` bounds the ratio of their times for one step. With `sizes` there
+    is one problem for each batch size, which `make` is given.
     """
 
     title: str
-    make: Callable[[], tuple[list[np.ndarray], list[tuple[np.ndarray, np.ndarray]]]]
+    make: Callable[..., tuple[list[np.ndarray], list[tuple[np.ndarray, np.ndarray]]]]
     optimizer: str
     lr: float
     bars: dict[str, dict[str, float]] = field(default_factory=dict)
+    sizes: tuple[int, ...] = ()
+
+
+def problems(workload: str) -> list[str]:
+    """The names of a workload's problems: ["W1"], or ["W12/1", "W12/10", ...]."""
+    return [f"{workload}/{size}" for size in WORKLOADS[workload].sizes] or [workload]
 
 
 def problem(name: str, dtype: str = "float32") -> Problem:
     """The problem called `name`; its floating-point arrays have that dtype, labels are int64."""
+    name, _, size = name.partition("/")
     workload = WORKLOADS[name]
-    weights, batches = workload.make()
+    weights, batches = workload.make(int(size)) if size else workload.make()
 
     def cast(array: np.ndarray) -> np.ndarray:
         return array if array.dtype.kind == "i" else array.astype(dtype)
@@ -122,12 +130,26 @@ def _wide():
     return dense_weights((784, 512, 512, 10)), in_batches(x, labels, 128)
 
 
-_SMALL = {"eager": {"torch": 0.5}}
+def _chain():
+    draws = np.random.default_rng(0)
+    weight, x, y = draws.uniform(-1, 1, (3, 1_000_000))
+    return [weight], [(x, y)]
+
+
+def _narrow(rows):
+    draws = np.random.default_rng(0)
+    # so many that none is learned by heart: Adam's averages would decay to slow subnormal numbers
+    x = draws.standard_normal((max(4 * rows, 10_000), 64))
+    return dense_weights((64, 64, 64, 10)), in_batches(x, draws.integers(0, 10, len(x)), rows)
+
+
+_COMPILED = {"hand": 0.6, "torch": 0.1, "jax": 1.0}
+_SMALL = {"eager": {"torch": 0.5}, "compiled": _COMPILED}
 WORKLOADS = {
     "W1": Workload(
         "MLP 2-8-1 ReLU, MSE, 100 rows, SGD",
         *(_line, "SGD", 0.01),
-        {"eager": {"torch": 0.5, "hand": 3.0}},
+        {"eager": {"torch": 0.5, "hand": 3.0}, "compiled": _COMPILED},
     ),
     "W2": Workload("RNN 1-5-1 tanh, 10 steps, MSE, 990 rows, Adam", _sine, "Adam", 0.01, _SMALL),
     "W3": Workload("2-2-2 sigmoid without biases, one row, SGD", _clouds, "SGD", 0.1, _SMALL),
@@ -139,6 +161,16 @@ WORKLOADS = {
     "W7": Workload(
         "784-512-512-10 ReLU, cross-entropy, 128 rows, Adam",
         *(_wide, "Adam", 1e-3),
-        {"eager": {"hand": 1.3}},
+        {"eager": {"hand": 1.3}, "compiled": {"torch": 1.0}},
+    ),
+    "W11": Workload(
+        "chain of ten elementwise operations on a million values and a sum, SGD",
+        *(_chain, "SGD", 0.01),
+        {"compiled": {"torch": 1.0, "torch-compile": 1.0}},
+    ),
+    "W12": Workload(
+        "64-64-64-10 ReLU, cross-entropy, 1 to 10 000 rows, Adam",
+        *(_narrow, "Adam", 1e-3),
+        sizes=(1, 10, 100, 1000, 10_000),
     ),
 }

@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 
 from benchmarks.speed import hand
+from benchmarks.speed.contenders import UnavailableError
 
 
 def same(problem):
@@ -20,6 +21,11 @@ def faster_rate(problem):
 def failing(problem):
     """Cannot be built."""
     raise ValueError("no such layer")
+
+
+def unavailable(problem):
+    """Lacks something on every machine."""
+    raise UnavailableError("no compiler")
 
 
 def dying(problem):

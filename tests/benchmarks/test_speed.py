@@ -1,5 +1,6 @@
 """The speed comparison: contenders that compute the same, and the refusal of those that do not."""
 
+import importlib
 import json
 import re
 
@@ -9,13 +10,20 @@ import pytest
 from benchmarks.__main__ import main
 from benchmarks.speed import operations, report, timings, worker
 from benchmarks.speed.comparison import Outcome, RefusedError, check, compare
-from benchmarks.speed.workloads import WORKLOADS, problem
+from benchmarks.speed.contenders import CONTENDERS, UnavailableError, installed
+from benchmarks.speed.workloads import WORKLOADS, problem, problems
 
 OURS = "tests.benchmarks.contenders"
 
 
-def losses(workload, contender, dtype="float64"):
-    return worker.tasks(workload, contender, dtype)[workload].result()
+PROBLEMS = [name for workload in WORKLOADS for name in problems(workload)]
+# compiling takes longer than a test may: one problem of each kind of update
+COMPILED = {"torch-compile": ["W1", "W6"]}
+
+
+def losses(name, contender, dtype="float64"):
+    step = CONTENDERS[contender].make(problem(name, dtype))
+    return [float(step().item()) for _ in range(worker.STEPS)]
 
 
 def compared(*contenders, rounds=1, threads=1):
@@ -30,15 +38,34 @@ def compared(*contenders, rounds=1, threads=1):
     return outcome
 
 
-@pytest.mark.parametrize("workload", WORKLOADS)
-def test_hand_written_steps_compute_what_pytorch_computes(workload):
-    pytest.importorskip("torch")
-    np.testing.assert_allclose(losses(workload, "hand"), losses(workload, "torch"), rtol=1e-9)
+@pytest.fixture(scope="module")
+def peers():
+    """What is installed of them, imported before a test's fixtures: JAX draws random numbers."""
+    for package in ("torch", "jax", "autograd"):
+        if installed(package):
+            importlib.import_module(package)
 
 
-@pytest.mark.parametrize("workload", WORKLOADS)
-def test_our_steps_compute_what_the_hand_written_ones_do(workload):
-    np.testing.assert_allclose(losses(workload, "eager"), losses(workload, "hand"), rtol=1e-9)
+@pytest.mark.parametrize(
+    ("contender", "name"),
+    [
+        (contender, name)
+        for contender in CONTENDERS
+        for name in COMPILED.get(contender, PROBLEMS)
+        if contender != "hand"
+    ],
+)
+@pytest.mark.usefixtures("peers")
+@pytest.mark.filterwarnings("ignore:::(torch|jax|autograd)")
+def test_contenders_compute_what_the_hand_written_steps_do(contender, name):
+    needs = CONTENDERS[contender].needs
+    if needs and not installed(needs):
+        pytest.skip(f"{needs} is not installed")
+    try:
+        given = losses(name, contender)
+    except UnavailableError as reason:
+        pytest.skip(str(reason))
+    np.testing.assert_allclose(given, losses(name, "hand"), rtol=1e-9)
 
 
 @pytest.mark.parametrize("name", operations.EXPRESSIONS)
@@ -49,7 +76,7 @@ def test_timed_operations_compute_what_numpy_computes(name):
     np.testing.assert_allclose(ours, bare, rtol=1e-5)
 
 
-@pytest.mark.parametrize("workload", WORKLOADS)
+@pytest.mark.parametrize("workload", PROBLEMS)
 def test_problems_are_the_same_each_time_and_have_one_dtype(workload):
     first, again = problem(workload), problem(workload)
     for ours, theirs in zip(first.weights, again.weights, strict=True):
@@ -61,7 +88,7 @@ def test_problems_are_the_same_each_time_and_have_one_dtype(workload):
 
 def test_a_step_changes_no_problem():
     start = problem("W6")
-    step = worker.CONTENDERS["hand"](start)
+    step = CONTENDERS["hand"].make(start)
     for _ in range(3):
         step()
     for ours, untouched in zip(start.weights, problem("W6").weights, strict=True):
@@ -122,7 +149,7 @@ def test_a_report_marks_bars_met_and_missed():
         ["hand", "15.00", "10.00", "1.00", "0.10 (0.10 to 0.10)", ""],
         [
             *("eager", "60.00", "40.00", "4.00 (4.00 to 4.00)", "0.40 (0.40 to 0.40)"),
-            "3 x hand MISSED, 0.5 x torch met",
+            "0.5 x torch met, 3 x hand MISSED",
         ],
         ["torch", "150.00", "100.00", "10.00 (10.00 to 10.00)", "1.00", ""],
     ]
@@ -143,23 +170,57 @@ def test_a_report_of_operations_names_what_was_refused():
 
 def test_speed_refuses_unknown_workloads_in_one_line(capsys):
     assert main(["speed", "W99"]) == 2
-    complaint = "speed: no workload 'W99'; choose from W1, W2, W3, W4, W5, W6, W7, ops\n"
+    complaint = f"speed: no workload 'W99'; choose from {', '.join(WORKLOADS)}, ops\n"
     assert capsys.readouterr().err == complaint
 
 
 def test_speed_prints_a_table_and_writes_every_number(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(report, "installed", lambda distribution: "")
+    monkeypatch.setattr(timings, "installed", lambda distribution: "")
     path = tmp_path / "numbers.json"
     arguments = ["speed", "W3", "--quick", "--rounds", "2", "--json", str(path)]
     assert main([*arguments, "--also", f"{OURS}:same"]) == 0
     said = capsys.readouterr().out
-    assert "torch left out: it is not installed" in said
+    assert "torch left out: torch is not installed" in said
+    assert "jax left out: jax is not installed" in said
     assert "W3: 2-2-2 sigmoid" in said
     numbers = json.loads(path.read_text())
     assert numbers["threads"] == 1 and numbers["dtype"] == "float32"
     timed = numbers["seconds per step"]["W3"]
-    assert timed.keys() == {"hand", "eager", f"{OURS}:same"}
+    assert timed.keys() - {"compiled"} == {"hand", "floor", "eager", f"{OURS}:same"}
     assert {len(seconds) for seconds in timed.values()} == {2}
+
+
+def test_speed_times_the_contenders_asked_for_and_the_hand_written_one(tmp_path):
+    path = tmp_path / "numbers.json"
+    arguments = ["speed", "W3", "--quick", "--rounds", "1", "--json", str(path)]
+    assert main([*arguments, "--contenders", "floor"]) == 0
+    assert json.loads(path.read_text())["seconds per step"]["W3"].keys() == {"hand", "floor"}
+
+
+def test_speed_refuses_unknown_contenders_in_one_line(capsys):
+    assert main(["speed", "W3", "--contenders", "floor,fast"]) == 2
+    assert "no contender 'fast'; choose from hand, floor, eager" in capsys.readouterr().err
+
+
+def test_contenders_that_cannot_run_here_are_left_out_with_the_reason():
+    outcome = compared(f"{OURS}:unavailable")
+    assert outcome.left_out == {f"{OURS}:unavailable": "no compiler"}
+    assert not outcome.refused and outcome.seconds.keys() == {"hand"}
+
+
+def test_a_summary_has_a_line_a_problem_and_the_missed_bars_worst_first():
+    bars = {"eager": {"hand": 1.5}, "floor": {"hand": 0.1}, "jax": {"hand": 1.0}}
+    first = Outcome("A", {"hand": [1.0], "eager": [2.0]})
+    second = Outcome("B", {"hand": [1.0], "eager": [1.0], "floor": [0.5]})
+    assert report.summary([(first, bars), (second, bars)]).splitlines() == [
+        "/ hand | hand | eager | floor",
+        "-------+------+-------+------",
+        "A      | 1.00 |  2.00 |",
+        "B      | 1.00 |  1.00 |  0.50",
+        "bars missed, worst first:",
+        "B floor / hand: 0.50, bar 0.1",
+        "A eager / hand: 2.00, bar 1.5",
+    ]
 
 
 def test_the_listing_names_every_workload():
