@@ -37,7 +37,7 @@ IN_PLACE = tuple(name for name in __all__ if name not in _NOT_IN_PLACE)
 Number = float | int | bool
 
 
-def _of_one(primitive: Primitive, doc: str) -> Callable[[Tensor], Tensor]:
+def of_one(primitive: Primitive, doc: str) -> Callable[[Tensor], Tensor]:
     """The operation as a function of one Tensor."""
     function = unary(primitive)
     function.__doc__ = doc
@@ -63,15 +63,15 @@ def _of_two(primitive: Primitive, doc: str) -> Callable[[Any, Any], Tensor]:
 # Arithmetic
 
 mul = _of_two(ops.multiply, "The product; of two bools their conjunction.")
-neg = _of_one(ops.negative, "Minus each element.")
-positive = _of_one(ops.positive, "Each element, as it is.")
+neg = of_one(ops.negative, "Minus each element.")
+positive = of_one(ops.positive, "Each element, as it is.")
 pow = _of_two(
     ops.power,
     "`input` to the power `other`. 0 ** 0 is 1, with derivative 0 in both arguments.",
 )
-abs = _of_one(ops.absolute, "The absolute value; its derivative at 0 is 0.")
-square = _of_one(ops.square, "The square.")
-reciprocal = _of_one(ops.reciprocal, "One over each element.")
+abs = of_one(ops.absolute, "The absolute value; its derivative at 0 is 0.")
+square = of_one(ops.square, "The square.")
+reciprocal = of_one(ops.reciprocal, "One over each element.")
 fmod = _of_two(ops.fmod, "The remainder of the division that rounds to zero: with input's sign.")
 remainder = _of_two(
     ops.remainder, "The remainder of the division that rounds down: with other's sign."
@@ -166,7 +166,7 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 
 
 # Rounding: the derivative is 0
 
-sign = _of_one(ops.sign, "-1, 0 or 1.")
+sign = of_one(ops.sign, "-1, 0 or 1.")
 
 
 def _rounding(primitive: Primitive, doc: str) -> Callable[[Tensor], Tensor]:
@@ -205,16 +205,16 @@ def frac(input: Tensor) -> Tensor:
 
 # Exponentials and logarithms
 
-exp = _of_one(ops.exp, "e to the power of each element.")
-exp2 = _of_one(ops.exp2, "2 to the power of each element.")
-expm1 = _of_one(ops.expm1, "exp(x) - 1, exact for small x.")
-log = _of_one(ops.log, "The natural logarithm.")
-log2 = _of_one(ops.log2, "The logarithm to base 2.")
-log10 = _of_one(ops.log10, "The logarithm to base 10.")
-log1p = _of_one(ops.log1p, "log(1 + x), exact for small x.")
-sqrt = _of_one(ops.sqrt, "The square root; its derivative at 0 is infinite.")
-sigmoid = _of_one(ops.sigmoid, "1 / (1 + exp(-x)).")
-relu = _of_one(ops.relu, "x where positive, else 0; the derivative at 0 is 0.")
+exp = of_one(ops.exp, "e to the power of each element.")
+exp2 = of_one(ops.exp2, "2 to the power of each element.")
+expm1 = of_one(ops.expm1, "exp(x) - 1, exact for small x.")
+log = of_one(ops.log, "The natural logarithm.")
+log2 = of_one(ops.log2, "The logarithm to base 2.")
+log10 = of_one(ops.log10, "The logarithm to base 10.")
+log1p = of_one(ops.log1p, "log(1 + x), exact for small x.")
+sqrt = of_one(ops.sqrt, "The square root; its derivative at 0 is infinite.")
+sigmoid = of_one(ops.sigmoid, "1 / (1 + exp(-x)).")
+relu = of_one(ops.relu, "x where positive, else 0; the derivative at 0 is 0.")
 logaddexp = _of_two(ops.logaddexp, "log(exp(input) + exp(other)), without overflow.")
 
 
@@ -234,19 +234,19 @@ def logit(input: Tensor, eps: float | None = None) -> Tensor:
 
 # Trigonometry
 
-sin = _of_one(ops.sin, "The sine of an angle in radians.")
-cos = _of_one(ops.cos, "The cosine of an angle in radians.")
-tan = _of_one(ops.tan, "The tangent of an angle in radians.")
-asin = _of_one(ops.arcsin, "The angle in [-π/2, π/2] that has this sine.")
-acos = _of_one(ops.arccos, "The angle in [0, π] that has this cosine.")
-atan = _of_one(ops.arctan, "The angle in (-π/2, π/2) that has this tangent.")
+sin = of_one(ops.sin, "The sine of an angle in radians.")
+cos = of_one(ops.cos, "The cosine of an angle in radians.")
+tan = of_one(ops.tan, "The tangent of an angle in radians.")
+asin = of_one(ops.arcsin, "The angle in [-π/2, π/2] that has this sine.")
+acos = of_one(ops.arccos, "The angle in [0, π] that has this cosine.")
+atan = of_one(ops.arctan, "The angle in (-π/2, π/2) that has this tangent.")
 atan2 = _of_two(ops.arctan2, "The angle of the point (other, input); derivatives 0 at (0, 0).")
-sinh = _of_one(ops.sinh, "The hyperbolic sine.")
-cosh = _of_one(ops.cosh, "The hyperbolic cosine.")
-tanh = _of_one(ops.tanh, "The hyperbolic tangent.")
-asinh = _of_one(ops.arcsinh, "The number that has this hyperbolic sine.")
-acosh = _of_one(ops.arccosh, "The positive number that has this hyperbolic cosine.")
-atanh = _of_one(ops.arctanh, "The number that has this hyperbolic tangent.")
+sinh = of_one(ops.sinh, "The hyperbolic sine.")
+cosh = of_one(ops.cosh, "The hyperbolic cosine.")
+tanh = of_one(ops.tanh, "The hyperbolic tangent.")
+asinh = of_one(ops.arcsinh, "The number that has this hyperbolic sine.")
+acosh = of_one(ops.arccosh, "The positive number that has this hyperbolic cosine.")
+atanh = of_one(ops.arctanh, "The number that has this hyperbolic tangent.")
 
 
 def deg2rad(input: Tensor) -> Tensor:
@@ -267,18 +267,18 @@ lt = _of_two(ops.less, "Where input < other.")
 le = _of_two(ops.less_equal, "Where input <= other.")
 gt = _of_two(ops.greater, "Where input > other.")
 ge = _of_two(ops.greater_equal, "Where input >= other.")
-isnan = _of_one(ops.isnan, "Where an element is not a number.")
-isinf = _of_one(ops.isinf, "Where an element is infinite.")
-isfinite = _of_one(ops.isfinite, "Where an element is neither infinite nor nan.")
-signbit = _of_one(ops.signbit, "Where an element is negative, -0.0 included.")
+isnan = of_one(ops.isnan, "Where an element is not a number.")
+isinf = of_one(ops.isinf, "Where an element is infinite.")
+isfinite = of_one(ops.isfinite, "Where an element is neither infinite nor nan.")
+signbit = of_one(ops.signbit, "Where an element is negative, -0.0 included.")
 logical_and = _of_two(ops.logical_and, "Where both are nonzero.")
 logical_or = _of_two(ops.logical_or, "Where one is nonzero.")
 logical_xor = _of_two(ops.logical_xor, "Where exactly one is nonzero.")
-logical_not = _of_one(ops.logical_not, "Where an element is zero.")
+logical_not = of_one(ops.logical_not, "Where an element is zero.")
 bitwise_and = _of_two(ops.bitwise_and, "The bits set in both.")
 bitwise_or = _of_two(ops.bitwise_or, "The bits set in one or both.")
 bitwise_xor = _of_two(ops.bitwise_xor, "The bits set in exactly one.")
-bitwise_not = _of_one(ops.invert, "The bits that are not set; of bools the negation.")
+bitwise_not = of_one(ops.invert, "The bits that are not set; of bools the negation.")
 bitwise_left_shift = _of_two(ops.left_shift, "input * 2 ** other, on bits.")
 bitwise_right_shift = _of_two(ops.right_shift, "input / 2 ** other rounded down, on bits.")
 

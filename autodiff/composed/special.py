@@ -1,31 +1,22 @@
 """Error functions, the gamma function's logarithm and its derivatives, x log y."""
 
-from collections.abc import Callable
-
 import numpy as np
 
 from autodiff import dtypes
+from autodiff.composed.elementwise import of_one
 from autodiff.ops import special as ops
-from autodiff.primitive import Primitive
-from autodiff.tensor import Tensor, apply, unary
+from autodiff.tensor import Tensor, apply
 
 __all__ = ("digamma", "erf", "erfc", "erfinv", "lgamma", "polygamma", "xlogy")
 METHODS = tuple(name for name in __all__ if name != "polygamma")
 IN_PLACE = METHODS
 
 
-def _of_one(primitive: Primitive, doc: str) -> Callable[[Tensor], Tensor]:
-    """The operation as a function of one Tensor."""
-    function = unary(primitive)
-    function.__doc__ = doc
-    return function
-
-
-erf = _of_one(ops.erf, "The error function: 2/√π times the integral of exp(-t²) from 0 to x.")
-erfc = _of_one(ops.erfc, "1 - erf(x), with all its digits where erf(x) is close to 1.")
-erfinv = _of_one(ops.erfinv, "The number whose erf is x; infinite at -1 and 1, nan beyond.")
-lgamma = _of_one(ops.lgamma, "The logarithm of |Γ(x)|; infinite at 0 and the negative integers.")
-digamma = _of_one(
+erf = of_one(ops.erf, "The error function: 2/√π times the integral of exp(-t²) from 0 to x.")
+erfc = of_one(ops.erfc, "1 - erf(x), with all its digits where erf(x) is close to 1.")
+erfinv = of_one(ops.erfinv, "The number whose erf is x; infinite at -1 and 1, nan beyond.")
+lgamma = of_one(ops.lgamma, "The logarithm of |Γ(x)|; infinite at 0 and the negative integers.")
+digamma = of_one(
     ops.digamma, "The derivative of lgamma; -∞ at 0, ∞ at -0, nan at the negative integers."
 )
 

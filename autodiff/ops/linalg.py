@@ -17,11 +17,6 @@ def _rows(x):
     return x if x.ndim == 2 else x.reshape((math.prod(x.shape[:-1]), x.shape[-1]))
 
 
-def _times(x, y):
-    """x @ y in a rule: for two matrices dot takes 0.2 us less than matmul."""
-    return np.dot(x, y) if x.ndim == 2 == y.ndim else matmul(x, y)
-
-
 def _matmul(x, y, /):
     """The product over the last axis of x and the last but one of y; the axes before broadcast.
 
@@ -38,7 +33,7 @@ def _matmul_x(g, y, x_shape):
     if y.ndim == 1:
         return g[..., None] * y
     if y.ndim == 2:
-        return _times(g, y.T)
+        return np.dot(g, y.T) if g.ndim == 2 else matmul(g, y.T)  # dot takes 0.2 us less
     return matmul(g if len(x_shape) > 1 else g[..., None, :], y.swapaxes(-1, -2))
 
 
