@@ -14,6 +14,7 @@ from typing import Any
 
 from autodiff import autograd, cuda, linalg, methods, special
 from autodiff.attributes import Size, device
+from autodiff.compiler import compile, host, overwrite, set_num_threads
 from autodiff.composed import (
     conversion,
     creation,
@@ -71,7 +72,6 @@ from autodiff.grad_modes import (
     no_grad,
     set_grad_enabled,
 )
-from autodiff.inplace import overwrite
 from autodiff.printing import set_printoptions
 from autodiff.tensor import Tensor
 

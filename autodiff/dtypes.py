@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from autodiff import versions
+
 
 class dtype:
     """An element type, as PyTorch's `torch.dtype`; equal to the NumPy dtype it stands for.
@@ -101,6 +103,7 @@ def set_default_dtype(d: dtype, /) -> None:
     if not new.is_floating_point:
         raise TypeError(f"the default dtype must be a floating dtype, got {d}")
     _default = new
+    versions.changes += 1
 
 
 _CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2, "c": 3}

@@ -15,9 +15,10 @@ import numpy as np
 
 from autodiff import versions
 from autodiff.grad_modes import is_grad_enabled, no_grad
+from autodiff.ops.shape import copy
 from autodiff.primitive import Plan
 from autodiff.tape import ANOMALY, Node, modes, user_line
-from autodiff.tensor import Tensor, fresh_copy, make
+from autodiff.tensor import Tensor, apply, fresh_copy, make
 
 
 class FunctionContext:
@@ -187,7 +188,7 @@ def _record(cls: type[Function], ctx: FunctionContext, args: tuple, outputs: tup
             continue
         array, node = output._array, None
         if id(versions.owner(array)) in inputs:
-            array = array.copy()
+            array = apply(copy, (output,))._array
         if array.dtype.kind == "f" and not any(output is t for t in ctx._constant):
             plan = _Plan(cls.__name__, (partial(_Gradients, position),), False)
             node = Node(plan, (call,), ((),), array.shape, array.dtype)

@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 
 from autodiff import versions
-from autodiff.ops.shape import cast
-from autodiff.tape import GRAD, Node, modes, walk
+from autodiff.inplace import assign
+from autodiff.ops.elementwise import add
+from autodiff.ops.shape import cast, copy
+from autodiff.tape import GRAD, TRACE, Node, modes, walk
 from autodiff.tensor import Tensor, apply, fresh_copy, lift, make
 
 _ndarray = np.ndarray
@@ -43,11 +45,15 @@ def backward(
     wanted = None if inputs is None else {_node_of(t, "inputs"): t for t in _listed(inputs)}
     found = _walk(_listed(tensors), grad_tensors, wanted, retain_graph, create_graph)
     taken: set[int] = set()  # whose gradients have found their place
+    traced = modes.flags & TRACE
     for node, g in found.items():
         tensor = node.tensor() if wanted is None else wanted[node]  # type: ignore[misc]
         if tensor is None:
             continue
-        old = tensor._grad
+        old = tensor.grad
+        if traced and not create_graph:
+            _add_traced(tensor, old, g)
+            continue
         # A gradient may be the gradient of another tensor too, or a view of it.
         if old is None and not create_graph:
             if g.__class__ is not _ndarray or g.base is not None or id(g) in taken:
@@ -61,6 +67,15 @@ def backward(
         else:
             old._array[...] += g
             versions.touch(old._array)
+
+
+def _add_traced(tensor: Tensor, old: Tensor | None, g: Tensor) -> None:
+    """Add g, which is recorded, to the gradient of `tensor`."""
+    g = apply(copy, (g,))
+    if old is None:
+        tensor.grad = g
+    else:
+        assign(old, apply(add, (old, g)))
 
 
 def grad(
@@ -88,7 +103,11 @@ def grad(
     for i, (tensor, node) in enumerate(zip(inputs, wanted, strict=True)):
         g = found.get(node)
         if g is not None:
-            results.append(g if isinstance(g, Tensor) else make(fresh_copy(g)))
+            if not isinstance(g, Tensor):
+                g = make(fresh_copy(g))
+            elif not create_graph:
+                g = apply(copy, (g,))
+            results.append(g)
         elif materialize_grads:
             results.append(make(np.zeros_like(tensor._array)))
         elif allow_unused:
@@ -132,19 +151,24 @@ def _walk(
     if len(given) != len(outputs):
         raise RuntimeError(f"{len(outputs)} tensors need as many gradients, got {len(given)}")
     start: dict[Node, Any] = {}
+    lifted = create_graph or modes.flags & TRACE  # a trace records the rules too
     for i, output in enumerate(outputs):
         node = _node_of(output, "the tensors to differentiate")
         g = _initial(output, given[i])
-        if not create_graph:
+        if not lifted:
             g = g._array if given[i] is None else fresh_copy(g._array)
         start[node] = start[node] + g if node in start else g
     retain = create_graph if retain_graph is None else retain_graph
     before = modes.flags
     modes.flags = before | GRAD if create_graph else before & ~GRAD
     try:
-        return walk(start, wanted, retain, lift if create_graph else None)
+        if before & TRACE:
+            modes.trace.begin_backward(start)
+        return walk(start, wanted, retain, lift if lifted else None)
     finally:
-        modes.flags = before
+        modes.flags = before & ~TRACE | modes.flags & TRACE  # a trace may have given up meanwhile
+        if before & TRACE:
+            modes.trace.end_backward()
 
 
 def _initial(output: Tensor, g: Any) -> Tensor:

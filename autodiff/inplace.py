@@ -5,7 +5,7 @@ the other tensors that show the same memory: the tensor it is a view of, and tha
 would go wrong is refused before anything is written.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from autodiff import dtypes, versions
 from autodiff.indexing import read, steps
 from autodiff.ops.index import put, take
 from autodiff.ops.shape import broadcast_to, cast
-from autodiff.tape import GRAD, Node, modes
+from autodiff.tape import GRAD, TRACE, Node, modes
 from autodiff.tensor import Tensor, apply, make
 
 
@@ -52,7 +52,7 @@ def arithmetic(function: Callable[..., Tensor], ufunc: np.ufunc, name: str) -> C
             y = other
             usual = y.__class__ is float or y.__class__ is int
         plain = usual and x.dtype.kind == "f" and x.flags.writeable and 0 not in x.strides
-        if not plain or options or modes.flags & GRAD:
+        if not plain or options or modes.flags & (GRAD | TRACE):
             return general(self, other, **options)
         ufunc(x, y, out=x)
         versions.touch(x)
@@ -144,6 +144,8 @@ def _write(x: Tensor, value: Tensor, key: Any, positions: Callable[[], Any] | No
     recorded = modes.flags & GRAD and not (node is x._node is root._node is None)
     if node is None and positions is None and x._node is not None:
         positions = lambda: np.arange(x._array.size).reshape(x._array.shape)  # zero gradient
+    if modes.flags & TRACE:
+        modes.trace.write(x, key, value, recorded and positions is not None)
     x._array[key] = value._array
     versions.touch(x._array)
     if not recorded:
@@ -218,46 +220,3 @@ def _addresses(array: Any) -> np.ndarray:
     for n, stride in zip(array.shape, array.strides, strict=True):
         total = total[..., None] + np.arange(n) * stride
     return total
-
-
-_BLOCK = 2**17  # bytes of each array that are computed at a time, so that all stay in the cache
-
-
-def overwrite(
-    rows: Iterable[tuple[Sequence[Tensor], Sequence[Any]]],
-    rule: Callable[..., tuple],
-    *numbers: Any,
-) -> None:
-    """For each row (tensors, inputs) replace the tensors by rule(*tensors, *inputs, *numbers).
-
-    The rule is plain NumPy, treats each element alone, and gives one result for each of the row's
-    tensors, all of whose shapes are one. Nothing is recorded. This is how an optimiser writes its
-    update back.
-
-    Raises: ValueError if a result has not the shape of its tensor; that row was not written then.
-    """
-    for tensors, inputs in rows:
-        arrays = [t._array for t in tensors]
-        arrays += [t._array for t in inputs]
-        for parts in (arrays,) if arrays[0].nbytes <= _BLOCK else _blocks(arrays):
-            results = rule(*parts, *numbers)
-            for x, value in zip(parts, results):
-                if value.shape != x.shape:
-                    raise ValueError(
-                        f"{rule.__name__} gave shape {value.shape} for a tensor of shape {x.shape}"
-                    )
-            for x, value in zip(parts, results):
-                x[...] = value
-                versions.touch(x)
-
-
-def _blocks(arrays: list) -> Iterator[list]:
-    """Views of the arrays, of one shape, a block at a time."""
-    # Adam on 784 x 512: 1.0 ms instead of 3.1, and no large temporaries.
-    if not all(a.flags.c_contiguous for a in arrays):
-        yield arrays
-        return
-    flat = [a.reshape((-1,)) for a in arrays]
-    length = _BLOCK // arrays[0].itemsize
-    for start in range(0, arrays[0].size, length):
-        yield [a[start : start + length] for a in flat]

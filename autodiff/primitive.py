@@ -41,6 +41,8 @@ class Primitive:
     view: whether the output may share memory with the first argument.
     accumulate: adds what the one rule gives, called with the same values, to an array in place;
         for rules whose result is mostly zeros.
+    varying: tells of array arguments whether the shape of the output, or the meaning of another
+        argument's shape, depends on their values.
     arguments: names of the array arguments; `variadic`: the name of the trailing `*arguments`.
     """
 
@@ -56,6 +58,7 @@ class Primitive:
         "promote",
         "rules",
         "variadic",
+        "varying",
         "view",
     )
 
@@ -68,10 +71,11 @@ class Primitive:
         view: bool,
         name: str | None,
         accumulate: Callable | None,
+        varying: Callable[..., bool],
     ) -> None:
         self.name = name or forward.__name__.lstrip("_")
         self.forward, self.family, self.promote, self.view = forward, family, promote, view
-        self.rules, self.accumulate = rules, accumulate
+        self.rules, self.accumulate, self.varying = rules, accumulate, varying
         self.plans: dict[int, Plan] = {}
         self.variadic: str | None = None
         self.defaults: dict[str, Any] = {}
@@ -217,6 +221,10 @@ def rule_needs(rule: Callable) -> list[str]:
     return list(rule.__code__.co_varnames[1 : rule.__code__.co_argcount])
 
 
+def _never(*arrays: Any) -> bool:
+    return False
+
+
 def _declare(
     family: str,
     forward: Callable,
@@ -226,9 +234,10 @@ def _declare(
     view: bool = False,
     name: str | None = None,
     accumulate: Callable | None = None,
+    varying: Callable[..., bool] = _never,
     **rules: Callable,
 ) -> Primitive:
-    primitive = Primitive(forward, family, rules, promote, view, name, accumulate)
+    primitive = Primitive(forward, family, rules, promote, view, name, accumulate, varying)
     if primitive.name in REGISTRY:
         raise ValueError(f"operation {primitive.name!r} is declared twice")
     REGISTRY[primitive.name] = primitive

@@ -19,16 +19,23 @@ from autodiff import versions
 from autodiff.ops.shape import cast, fit, zeros
 from autodiff.primitive import OUT, REST, Plan
 
-GRAD, INFERENCE, ANOMALY, CHECK_NAN = 1, 2, 4, 8
+GRAD, INFERENCE, ANOMALY, CHECK_NAN, TRACE = 1, 2, 4, 8, 16
 
 
 class _Modes(threading.local):
     """What is switched on in this thread, as bits: read once per operation."""
 
     flags = GRAD
+    trace: Any = None
+    """What records the operations while TRACE is on; see autodiff/compiler/trace.py."""
 
 
 modes = _Modes()
+
+
+def recorder() -> Any:
+    """The trace that records what this thread does, None if there is none."""
+    return modes.trace if modes.flags & TRACE else None
 
 
 class Node:

@@ -15,7 +15,7 @@ from autodiff import dtypes, printing, versions
 from autodiff.attributes import RemovableHandle, Size, device
 from autodiff.ops import elementwise as ops
 from autodiff.primitive import NUMPY, Primitive
-from autodiff.tape import ANOMALY, GRAD, Leaf, Node, modes, user_line
+from autodiff.tape import ANOMALY, GRAD, TRACE, Leaf, Node, modes, user_line
 
 _NO_PARAMS: dict[str, Any] = {}
 _NUMBERS = frozenset((float, int, bool))
@@ -32,6 +32,10 @@ def apply(primitive: Primitive, args: Sequence, params: dict[str, Any] = _NO_PAR
     Raises: TypeError for an argument of another type; else what the NumPy function raises, as the
         type PyTorch raises, with the operation's name and what it was given.
     """
+    flags = modes.flags
+    trace = modes.trace if flags & TRACE else None
+    if trace is not None:
+        trace.meet(args)
     arrays: list[Any] = []
     parents: list[Node] = []
     mask, bit = 0, 1
@@ -54,16 +58,20 @@ def apply(primitive: Primitive, args: Sequence, params: dict[str, Any] = _NO_PAR
         arrays.append(a)
         bit += bit
     if primitive.promote != "keep" and (mixed or first is None or first.kind != "f"):
-        arrays = dtypes.promote(arrays, primitive.promote, primitive.name)
+        given, arrays = arrays, dtypes.promote(arrays, primitive.promote, primitive.name)
+        if trace is not None:
+            trace.converted(given, arrays)
     try:
-        out = primitive.forward(*arrays, **params)
+        if trace is None:
+            out = primitive.forward(*arrays, **params)
+        else:
+            out = trace.run(primitive, arrays, params)
     except Exception as error:
         _explain(error, primitive, arrays, params)
     if out.__class__ is not _ndarray:
         out = _storage(out)
     tensor = _new(Tensor)
     tensor._array, tensor._node = out, None
-    flags = modes.flags
     if mask and flags & GRAD:
         plan = primitive.plans.get(mask) or primitive.plan(mask)
         if plan.rules:
@@ -268,6 +276,8 @@ def _note_view(view: "Tensor", source: "Tensor") -> None:
 
 def make(array: Any, node: Node | None = None) -> "Tensor":
     """The Tensor of an array that nobody else writes to, with its place on the tape."""
+    if modes.flags & TRACE:
+        modes.trace.made(array)
     tensor = _new(Tensor)
     tensor._array, tensor._node = array, node
     return tensor
@@ -276,6 +286,15 @@ def make(array: Any, node: Node | None = None) -> "Tensor":
 def lift(value: Any, node: Node | None) -> Any:
     """A saved value as the rules take it when they are recorded: arrays become Tensors."""
     return make(value, node) if hasattr(value, "dtype") else value
+
+
+class Lent:
+    """A gradient in the memory of a compiled step, until somebody asks for it."""
+
+    __slots__ = ("array",)
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
 
 
 class Tensor:
@@ -293,7 +312,8 @@ class Tensor:
     _node: Node | None
     _base: "Tensor | None" = None
     _views: "list[weakref.ref[Tensor]] | None" = None
-    _grad: "Tensor | None" = None
+    _grad: "Tensor | Lent | None" = None
+    _home: "tuple[Any, int, Any] | None" = None  # see compiler/arena.py
 
     def __init__(self, *sizes: Any) -> None:
         dtype = dtypes.get_default_dtype().dtype
@@ -347,6 +367,7 @@ class Tensor:
 
     def item(self) -> float | int | bool:
         """The one element as a Python number. Raises: RuntimeError if there is not just one."""
+        taken("item()")
         if self._array.size != 1:
             raise RuntimeError(
                 f"item() needs a tensor of one element, got shape {tuple(self.shape)}"
@@ -355,6 +376,7 @@ class Tensor:
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers."""
+        taken("tolist()")
         return self._array.tolist()
 
     def numpy(self, *, force: bool = False) -> np.ndarray:
@@ -367,6 +389,7 @@ class Tensor:
                 "numpy() would take a tensor that requires grad off the tape; "
                 "use tensor.detach().numpy()"
             )
+        taken("numpy()")
         return self._array
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -375,6 +398,7 @@ class Tensor:
     def __dlpack__(self, **options: Any) -> Any:
         if self._node is not None:
             raise BufferError("a tensor that requires grad cannot be exported; use tensor.detach()")
+        taken("DLPack")
         return self._array.__dlpack__(**options)
 
     def __dlpack_device__(self) -> tuple[int, int]:
@@ -386,6 +410,7 @@ class Tensor:
                 f"the truth value of a tensor of shape {tuple(self.shape)} is ambiguous; "
                 "use .any() or .all()"
             )
+        taken("bool()")
         return bool(self._array.item())
 
     def __float__(self) -> float:
@@ -397,15 +422,18 @@ class Tensor:
     def __index__(self) -> int:
         if self._array.dtype.kind not in "iub" or self._array.size != 1:
             raise TypeError("only integer tensors of a single element can be converted to an index")
+        taken("use as an index")
         return int(self._array.item())
 
     def __contains__(self, value: Any) -> bool:
         found = self == value
         if not isinstance(found, Tensor):
             raise RuntimeError(f"a tensor contains Tensors and numbers, not {type(value).__name__}")
+        taken("in")
         return bool(found._array.any())
 
     def __repr__(self) -> str:
+        taken("repr()")
         return printing.tensor_text(
             self._array, type(self).__name__, self.requires_grad, self.grad_fn
         )
@@ -431,6 +459,9 @@ class Tensor:
 
         Raises: RuntimeError if its elements are not floats, or it is computed from others.
         """
+        if modes.flags & TRACE:
+            modes.trace.changing(self, "requires_grad_()")
+        versions.changes += 1
         if not self.is_leaf:
             if not requires_grad:
                 raise RuntimeError(
@@ -460,7 +491,12 @@ class Tensor:
     @property
     def grad(self) -> "Tensor | None":
         """The gradient that backward passes have gathered here."""
-        return self._grad
+        gradient = self._grad
+        if gradient.__class__ is Lent:
+            gradient = self._grad = make(fresh_copy(gradient.array))  # type: ignore[union-attr]
+        if modes.flags & TRACE:
+            modes.trace.meet_grad(self)
+        return gradient  # type: ignore[return-value]
 
     @grad.setter
     def grad(self, value: "Tensor | None") -> None:
@@ -472,6 +508,8 @@ class Tensor:
                     f"grad must be like its tensor, {self.dtype} of shape {tuple(self.shape)}; "
                     f"got {value.dtype} of shape {tuple(value.shape)}"
                 )
+        if modes.flags & TRACE:
+            modes.trace.set_grad(self)
         self._grad = value
 
     def retain_grad(self) -> None:
@@ -516,12 +554,15 @@ class Tensor:
     @property
     def data(self) -> "Tensor":
         """The same memory, off the tape; assigning another tensor takes over its memory."""
-        return make(self._array)
+        return self.detach()
 
     @data.setter
     def data(self, value: "Tensor") -> None:
         if not isinstance(value, Tensor):
             raise TypeError(f"data must be a Tensor, got {type(value).__name__}")
+        if modes.flags & TRACE:
+            modes.trace.changing(self, "assigning data")
+        versions.changes += 1
         for reference in self._views or ():
             if (view := reference()) is not None:
                 view._base = None
@@ -533,6 +574,8 @@ class Tensor:
 
     def detach(self) -> "Tensor":
         """The same memory, off the tape."""
+        if modes.flags & TRACE:
+            modes.trace.meet((self,))
         return make(self._array)
 
     def detach_(self) -> Self:
@@ -542,6 +585,9 @@ class Tensor:
         """
         if self._base is not None:
             raise RuntimeError("detach_() cannot take a view off the tape; use detach()")
+        if modes.flags & TRACE:
+            modes.trace.changing(self, "detach_()")
+        versions.changes += 1
         self._node = None
         return self
 
@@ -588,7 +634,8 @@ class Tensor:
         return _rebuild(cls, fresh_copy(array), requires_grad, grad, copy.deepcopy(kept, memo))
 
     def __reduce_ex__(self, protocol: Any) -> tuple:
-        kept = {k: v for k, v in self.__dict__.items() if k not in ("_base", "_views", "_grad")}
+        own = ("_base", "_views", "_grad", "_home")
+        kept = {k: v for k, v in self.__dict__.items() if k not in own}
         return _rebuild, (type(self), self._array, self.requires_grad, self.grad, kept)
 
     if TYPE_CHECKING:  # what methods.py attaches
@@ -618,6 +665,12 @@ class Tensor:
     __eq__, __ne__ = binary(ops.equal), binary(ops.not_equal)  # type: ignore[assignment]
     __lt__, __le__ = binary(ops.less), binary(ops.less_equal)
     __gt__, __ge__ = binary(ops.greater), binary(ops.greater_equal)
+
+
+def taken(how: str) -> None:
+    """Values are about to leave the tape: what is computed from them cannot be recorded."""
+    if modes.flags & TRACE:
+        modes.trace.refuse(f"{how} takes a value out of the step")
 
 
 def _unprovided(name: str, method: str, options: dict) -> TypeError:

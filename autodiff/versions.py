@@ -18,6 +18,10 @@ tick = itertools.count(1).__next__
 latest = 0
 """The number of the last write anywhere."""
 
+changes = 0
+"""How often something besides elements has changed that a compiled step may rely on: the memory of
+a tensor, whether it requires grad, an attribute of a module."""
+
 _REMEMBERED = 32  # writes a version at the time of saving can be told from
 
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from autodiff import Tensor, zeros
+from autodiff.compiler import changed, recorder
 from nn import state
 from nn.hooks import Hooked
 from nn.parameter import Buffer, Parameter
@@ -37,6 +38,9 @@ class Module(Hooked):
     """The names of the buffers, and whether each is part of the state."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        trace = recorder()
+        if trace is not None:
+            trace.enter(self)
         try:
             if self._hooks is None:
                 return self.forward(*args, **kwargs)
@@ -44,6 +48,9 @@ class Module(Hooked):
         except Exception as error:
             _note_path(error, self)
             raise
+        finally:
+            if trace is not None:
+                trace.leave()
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """The computation, which every module defines. Call the module, not this."""
@@ -66,6 +73,7 @@ class Module(Hooked):
         if isinstance(value, Buffer):
             self._note_buffer(name, value.persistent)
         super().__setattr__(name, value)
+        changed()
 
     def __repr__(self) -> str:
         extra = self.extra_repr()

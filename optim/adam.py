@@ -3,11 +3,13 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from autodiff import Tensor, overwrite, zeros_like
+from autodiff.compiler import guard
 from optim.optimizer import Optimizer, non_negative
 
 
@@ -59,33 +61,41 @@ class Adam(Optimizer):
         super().__init__(params, options)
 
     def update(self, pairs: list[tuple[Tensor, Tensor]], options: dict[str, Any]) -> None:
-        moments = ["exp_avg", "exp_avg_sq"] + ["max_exp_avg_sq"] * bool(options["amsgrad"])
-        lr, decay = float(options["lr"]), options["weight_decay"]
-        beta1, beta2 = (float(beta) for beta in options["betas"])
-        shrink = 1.0
-        if options["decoupled_weight_decay"]:
-            shrink, decay = 1.0 - lr * decay, 0.0
+        amsgrad = guard(lambda: bool(options["amsgrad"]))
+        moments = ["exp_avg", "exp_avg_sq"] + ["max_exp_avg_sq"] * amsgrad
         rows: defaultdict[int, list] = defaultdict(list)  # by number of the step
         for p, g in pairs:
             state = self.state[p]
             if not state:
                 state["step"] = 0
                 state.update({name: zeros_like(p) for name in moments})
-            state["step"] += 1
             rows[state["step"]].append(((p, *[state[name] for name in moments]), (g,)))
-        for t, alike in rows.items():
-            root = math.sqrt(1.0 - beta2**t)  # taken out of the fraction: one division less
-            overwrite(
-                alike,
-                _amsgrad if options["amsgrad"] else _adam,
-                beta1,
-                beta2,
-                lr * root / (1.0 - beta1**t),
-                options["eps"] * root,
-                decay,
-                shrink,
-                -1.0 if options["maximize"] else 1.0,
-            )
+        rule = _amsgrad if amsgrad else _adam
+        for alike in rows.values():
+            states = [self.state[tensors[0]] for tensors, _ in alike]
+            overwrite(alike, rule, partial(_numbers, states, options), partial(_form, options))
+
+
+def _numbers(states: list[dict[str, Any]], options: dict[str, Any]) -> tuple[float, ...]:
+    """The numbers of the rule in the next step of parameters with these states."""
+    t = states[0]["step"] + 1
+    for state in states:
+        state["step"] = t
+    lr, decay = float(options["lr"]), options["weight_decay"]
+    beta1, beta2 = (float(beta) for beta in options["betas"])
+    root = math.sqrt(1.0 - beta2**t)  # taken out of the fraction: one division less
+    if options["decoupled_weight_decay"]:
+        decay = 1.0 - lr * decay
+    return beta1, beta2, lr * root / (1.0 - beta1**t), options["eps"] * root, decay
+
+
+def _form(options: dict[str, Any]) -> dict[str, Any]:
+    decays = options["weight_decay"] != 0
+    return {
+        "decays": decays and not options["decoupled_weight_decay"],
+        "shrinks": decays and options["decoupled_weight_decay"],
+        "ascends": bool(options["maximize"]),
+    }
 
 
 class AdamW(Adam):
@@ -125,22 +135,22 @@ class AdamW(Adam):
         )
 
 
-def _moments(p, m, v, g, beta1, beta2, weight_decay, sign):
-    if sign != 1.0:
-        g = sign * g
-    if weight_decay:
-        g = g + weight_decay * p
+def _moments(p, m, v, g, beta1, beta2, decay, decays, ascends):
+    if ascends:
+        g = -g
+    if decays:
+        g = g + decay * p
     return beta1 * m + (1.0 - beta1) * g, beta2 * v + (1.0 - beta2) * (g * g)
 
 
-def _adam(p, m, v, g, beta1, beta2, step_size, eps, weight_decay, shrink, sign):
-    m, v = _moments(p, m, v, g, beta1, beta2, weight_decay, sign)
+def _adam(p, m, v, g, beta1, beta2, step_size, eps, decay, *, decays, shrinks, ascends):
+    m, v = _moments(p, m, v, g, beta1, beta2, decay, decays, ascends)
     d = m / (np.sqrt(v) + eps)
-    return (p if shrink == 1.0 else shrink * p) - step_size * d, m, v
+    return (decay * p if shrinks else p) - step_size * d, m, v
 
 
-def _amsgrad(p, m, v, top, g, beta1, beta2, step_size, eps, weight_decay, shrink, sign):
-    m, v = _moments(p, m, v, g, beta1, beta2, weight_decay, sign)
+def _amsgrad(p, m, v, top, g, beta1, beta2, step_size, eps, decay, *, decays, shrinks, ascends):
+    m, v = _moments(p, m, v, g, beta1, beta2, decay, decays, ascends)
     top = np.maximum(top, v)
     d = m / (np.sqrt(top) + eps)
-    return (p if shrink == 1.0 else shrink * p) - step_size * d, m, v, top
+    return (decay * p if shrinks else p) - step_size * d, m, v, top

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from autodiff import Tensor, enable_grad, tensor
+from autodiff.compiler import changed, guard
 
 
 class Optimizer:
@@ -61,12 +62,14 @@ class Optimizer:
                 )
             taken.add(id(p))
         self.param_groups.append({**self.defaults, **param_group, "params": params})
+        changed()
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update the parameters that have a gradient.
 
         closure: computes the loss and its gradients first; its result is returned.
         """
+        guard(lambda: (id(self.state), list(map(id, self.param_groups))), rarely=True)
         loss = None
         if closure is not None:
             with enable_grad():
@@ -130,6 +133,7 @@ class Optimizer:
             for group, new in zip(self.param_groups, state_dict["param_groups"], strict=True)
         ]
         self.state, self.param_groups = state, groups
+        changed()
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]

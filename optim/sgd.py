@@ -1,9 +1,10 @@
 """Stochastic gradient descent."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from autodiff import Tensor, overwrite, zeros_like
+from autodiff.compiler import guard
 from optim.optimizer import Optimizer, non_negative
 
 
@@ -52,44 +53,61 @@ class SGD(Optimizer):
         super().__init__(params, options)
 
     def update(self, pairs: list[tuple[Tensor, Tensor]], options: dict[str, Any]) -> None:
-        numbers = (
-            float(options["lr"]),
-            options["weight_decay"],
-            -1.0 if options["maximize"] else 1.0,
-        )
-        momentum = options["momentum"]
+        def form() -> dict[str, Any]:
+            return {"ascends": bool(options["maximize"]), "decays": options["weight_decay"] != 0}
+
+        momentum, nesterov = guard(lambda: (options["momentum"] != 0, options["nesterov"]))
         if not momentum:
-            overwrite([((p,), (g,)) for p, g in pairs], _descent, *numbers)
+
+            def numbers() -> tuple[float, ...]:
+                return float(options["lr"]), options["weight_decay"]
+
+            overwrite([((p,), (g,)) for p, g in pairs], _descent, numbers, form)
             return
-        rule = _nesterov if options["nesterov"] else _momentum
-        share = 1.0 - options["dampening"]
+
+        rule = _nesterov if nesterov else _momentum
+        rows: dict[bool, list] = {True: [], False: []}  # by whether this is the first step
         for p, g in pairs:
             state = self.state[p]
             first = state.get("momentum_buffer") is None
             if first:
                 state["momentum_buffer"] = zeros_like(p)
-            row = ((p, state["momentum_buffer"]), (g,))
-            overwrite([row], rule, *numbers, momentum, 1.0 if first else share)
+            rows[first].append(((p, state["momentum_buffer"]), (g,)))
+        for first, alike in rows.items():
+            if alike:
+                overwrite(alike, rule, _with_momentum(options, first), form)
 
 
-def _gradient(p, g, weight_decay, sign):
-    if sign != 1.0:
-        g = sign * g
-    return g + weight_decay * p if weight_decay else g
+def _with_momentum(options: dict[str, Any], first: bool) -> Callable[[], tuple[float, ...]]:
+    """The numbers of a rule with momentum; in the first step the gradient counts in full."""
+    share = 1.0 if first else None
+
+    def numbers() -> tuple[float, ...]:
+        nonlocal share
+        now, share = share, None
+        if now is None:
+            now = 1.0 - options["dampening"]
+        return float(options["lr"]), options["weight_decay"], options["momentum"], now
+
+    return numbers
 
 
-def _descent(p, g, lr, weight_decay, sign):
-    if weight_decay or sign != 1.0:
-        g = _gradient(p, g, weight_decay, sign)
-    return (p - lr * g,)
+def _gradient(p, g, weight_decay, decays, ascends):
+    if ascends:
+        g = -g
+    return g + weight_decay * p if decays else g
 
 
-def _momentum(p, b, g, lr, weight_decay, sign, momentum, share):
-    b = momentum * b + share * _gradient(p, g, weight_decay, sign)
+def _descent(p, g, lr, weight_decay, *, decays, ascends):
+    return (p - lr * _gradient(p, g, weight_decay, decays, ascends),)
+
+
+def _momentum(p, b, g, lr, weight_decay, momentum, share, *, decays, ascends):
+    b = momentum * b + share * _gradient(p, g, weight_decay, decays, ascends)
     return p - lr * b, b
 
 
-def _nesterov(p, b, g, lr, weight_decay, sign, momentum, share):
-    g = _gradient(p, g, weight_decay, sign)
+def _nesterov(p, b, g, lr, weight_decay, momentum, share, *, decays, ascends):
+    g = _gradient(p, g, weight_decay, decays, ascends)
     b = momentum * b + share * g
     return p - lr * (g + momentum * b), b

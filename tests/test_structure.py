@@ -35,7 +35,7 @@ LAYERS = (
 
 LAYER_OF = {module: number for number, layer in enumerate(LAYERS) for module in layer}
 
-PUBLIC_MODULES = LAYERS[-2] | {"testing"}
+PUBLIC_MODULES = LAYERS[-2] | {"testing", "compiler"}
 """Modules of autodiff that users, and therefore nn and optim, import from by name."""
 
 DECLARATORS = {"elementwise", "linear", "bilinear", "reduction", "random", "general"}

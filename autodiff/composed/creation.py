@@ -11,7 +11,9 @@ import numpy as np
 from autodiff import dtypes
 from autodiff.attributes import device
 from autodiff.composed.conversion import to
-from autodiff.tensor import Tensor, make
+from autodiff.ops.shape import copy
+from autodiff.tape import recorder
+from autodiff.tensor import Tensor, apply, make, taken
 
 __all__ = (
     "arange",
@@ -105,8 +107,9 @@ def tensor(
 
 def _array_of(data: Any, dtype: np.dtype | None) -> np.ndarray:
     """A new C-contiguous array of `data`."""
-    if isinstance(data, Tensor):
-        data = data._array
+    if isinstance(data, Tensor) or (recorder() and isinstance(data, np.ndarray)):
+        data = data.detach() if isinstance(data, Tensor) else from_numpy(data)
+        return apply(copy, (to(data, dtype=dtypes.of(dtype or data._array.dtype)),))._array
     if hasattr(data, "dtype"):
         return np.array(data, dtype or dtypes.of(data.dtype).dtype, order="C")
     shape: list[int] = []
@@ -155,6 +158,7 @@ def _converted(numbers: list, dtype: np.dtype) -> np.ndarray:
 def _element(item: Any) -> np.ndarray:
     """A leaf of nested sequences as an array."""
     if isinstance(item, Tensor):
+        taken("tensor() of tensors")
         return item._array
     if isinstance(item, (float, int, np.ndarray, np.generic)):
         array = np.asarray(item)

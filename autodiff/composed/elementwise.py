@@ -9,8 +9,9 @@ import numpy as np
 from autodiff import dtypes
 from autodiff.composed.conversion import to
 from autodiff.ops import elementwise as ops
+from autodiff.ops.shape import copy
 from autodiff.primitive import Primitive, numpy_function
-from autodiff.tensor import Tensor, apply, binary, make, unary
+from autodiff.tensor import Tensor, apply, binary, make, taken, unary
 
 __all__ = (
     *("abs", "absolute", "acos", "acosh", "add", "addcdiv", "addcmul", "allclose", "arccos"),
@@ -175,7 +176,7 @@ def _rounding(primitive: Primitive, doc: str) -> Callable[[Tensor], Tensor]:
 
     def function(input: Tensor) -> Tensor:
         whole = isinstance(input, Tensor) and input._array.dtype.kind in "iu"
-        return make(input._array.copy()) if whole else of_floats(input)
+        return apply(copy, (input.detach(),)) if whole else of_floats(input)
 
     function.__name__ = function.__qualname__ = primitive.name
     function.__doc__ = doc
@@ -318,12 +319,14 @@ def allclose(
     input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> bool:
     """Whether all elements are close; see isclose."""
+    taken("allclose()")
     return bool(isclose(input, other, rtol, atol, equal_nan)._array.all())
 
 
 def equal(input: Tensor, other: Tensor) -> bool:
     """Whether shapes and all elements are equal."""
     _check_tensors("equal", input, other)
+    taken("equal()")
     return input.shape == other.shape and bool((input == other)._array.all())
 
 
@@ -377,6 +380,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     if not hasattr(mask, "dtype"):
         raise TypeError(f"where: condition must be a Tensor, got {type(condition).__name__}")
     if input is None and other is None:
+        taken("where() without values")
         return tuple(make(axis) for axis in np.nonzero(mask))
     if mask.dtype.kind != "b" and mask.dtype != np.uint8:
         raise RuntimeError(f"where: condition must be of bool, got {mask.dtype}")
@@ -401,7 +405,7 @@ def nan_to_num(
 ) -> Tensor:
     """nan, ∞ and -∞ replaced by numbers: 0 and the largest finite ones unless given."""
     if input._array.dtype.kind != "f":
-        return make(input._array.copy())
+        return apply(copy, (input.detach(),))
     limits = np.finfo(input._array.dtype)
     top = float(limits.max) if posinf is None else posinf
     bottom = float(limits.min) if neginf is None else neginf

@@ -9,6 +9,7 @@ from autodiff.composed.creation import Device, DType, check_tensor, element_type
 from autodiff.generator import Generator, numpy_generator
 from autodiff.inplace import assign, check_writable
 from autodiff.ops import random as ops
+from autodiff.ops.shape import broadcast_to
 from autodiff.primitive import Primitive
 from autodiff.tensor import Tensor, apply, make
 
@@ -235,7 +236,7 @@ def _coins(like: Tensor, p: float | Tensor, generator: Generator | None) -> Tens
     if not isinstance(p, Tensor):
         p = make(np.array(p, np.float64))
     shape = np.broadcast_shapes(p._array.shape, like._array.shape)
-    p = make(np.broadcast_to(p._array, shape))
+    p = apply(broadcast_to, (p.detach(),), {"shape": shape})
     return to(bernoulli(p, generator=generator), dtype=like.dtype)
 
 

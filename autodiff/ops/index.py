@@ -65,6 +65,10 @@ def _single_axis(form, indices):
     return axis if alone and indices[0].dtype.kind != "b" else None
 
 
+def _masked(x, *indices):
+    return any(i.dtype.kind == "b" for i in indices if hasattr(i, "dtype"))
+
+
 def _index(x, /, *indices, form):
     """x[key] for a key that holds integer or boolean arrays."""
     axis = _single_axis(form, indices)
@@ -101,8 +105,11 @@ index = linear(
     _index,
     x=lambda g, indices, form, x_shape: unindex(g, *indices, form=form, shape=x_shape),
     accumulate=_add_at_indices,
+    varying=_masked,
 )
-unindex = linear(_unindex, g=lambda g, indices, form: index(g, *indices, form=form))
+unindex = linear(
+    _unindex, varying=_masked, g=lambda g, indices, form: index(g, *indices, form=form)
+)
 
 
 def _index_put(x, v, /, *indices, form):
@@ -115,6 +122,7 @@ def _index_put(x, v, /, *indices, form):
 # v has the gradient at its index also where another element is the one that stays, as in PyTorch.
 index_put = linear(
     _index_put,
+    varying=lambda x, v, *indices: _masked(x, *indices),
     x=lambda g, indices, form: index_put(g, 0.0, *indices, form=form),
     v=lambda g, indices, form: index(g, *indices, form=form),
 )
@@ -222,4 +230,6 @@ def _repeat_x(g, repeats, axis, x_shape):
     return unindex(g, sources, form=((slice(None),),) * axis + ((),), shape=x_shape)
 
 
-repeat = linear(_repeat, numpy=np.repeat, x=_repeat_x)
+repeat = linear(
+    _repeat, numpy=np.repeat, varying=lambda x, repeats: np.ndim(repeats) > 0, x=_repeat_x
+)

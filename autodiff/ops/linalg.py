@@ -62,6 +62,8 @@ def _dot(x, y):
 
 def _linear(x, w, b=None, /):
     """x @ w.T + b, the layer of weights w (out, in): one operation where a composition is three."""
+    if not 0 < x.ndim <= 2 and (b is None or b.ndim < 2):
+        return _linear(_rows(x), w, b).reshape((*x.shape[:-1], w.shape[0]))
     out = x.dot(w.T) if 0 < x.ndim <= 2 else _matmul(x, w.T)
     if b is not None:
         out += b

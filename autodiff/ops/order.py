@@ -45,8 +45,8 @@ def _isin(x, values, /):
 
 
 argsort = general(_argsort, numpy=np.argsort)
-nonzero = general(_nonzero, numpy=np.argwhere)
-unique = general(_unique)
+nonzero = general(_nonzero, numpy=np.argwhere, varying=lambda x: True)
+unique = general(_unique, varying=lambda x: True)
 searchsorted = general(_searchsorted)
-bincount = general(_bincount, numpy=np.bincount)
+bincount = general(_bincount, numpy=np.bincount, varying=lambda *arrays: True)
 isin = general(_isin, numpy=np.isin)

@@ -5,6 +5,11 @@ import numpy as np
 from autodiff.primitive import random
 
 
+def sources_of_chance(params):
+    """The generators among an operation's parameters."""
+    return [v for v in params.values() if isinstance(v, np.random.Generator)]
+
+
 def _of(draw, size, dtype):
     """draw(size, dtype) for the dtypes that NumPy draws, float32 and float64, or cast from one."""
     if dtype in (np.float32, np.float64):

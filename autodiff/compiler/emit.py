@@ -1,0 +1,677 @@
+"""A planned program as NumPy source: what a person would write who allocates nothing.
+
+The source is one function, `bind`, that makes the arrays which stay and returns the step that uses
+them. NumPy's functions are called by their own names, and the array a result goes to is the last
+argument, without `out=`: that takes a tenth less time on small arrays.
+"""
+
+import builtins
+import keyword
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from autodiff.compiler.plan import Group, Plan, Slot, calls_of, parts_of
+from autodiff.compiler.program import HOLE, VIEWS, Call, Value
+
+_OPERATORS = {
+    np.add: "{} + {}",
+    np.subtract: "{} - {}",
+    np.multiply: "{} * {}",
+    np.divide: "{} / {}",
+    np.negative: "-{}",
+}
+"""What ufuncs are for scalars: operators on NumPy's numbers take a tenth of the time."""
+
+_OWN = ("bind", "step", "backward", "kept", "np", "blocks", "part", "i")
+
+_NAMES = {0.0: "zero", 1.0: "one", 2.0: "two", 0.5: "half", -1.0: "minus_one"}
+
+
+class Emitter:
+    """Writes the source of one plan.
+
+    source: the text. globals: what it refers to by name besides NumPy. parameters: the Values whose
+    arrays `bind` takes, in order; arguments: those that the step takes. hosts: the functions whose
+    numbers the step reads. returned: the Values a step returns. lent: the static ones among the
+    values that are lent, which `bind` returns with the step.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        arguments: list[Value],
+        lent: list[Value],
+        seeds: list[Value] | None = None,
+        now: int = 0,
+    ) -> None:
+        self.plan, self.arguments, self.seeds, self.now = plan, arguments, seeds, now
+        self.names: dict[Value, str] = {}
+        self.taken: set[str] = {*keyword.kwlist, *dir(np), *dir(builtins), *_OWN}
+        self.globals: dict[str, Any] = {"np": np}
+        self.imports: set[str] = set()
+        self.binding: list[str] = []
+        self.body: list[str] = []
+        self.indent = "        "
+        self.groups = 0
+        self.boxed: dict[Value, str] = {}
+        self.numbers: dict[tuple[float, np.dtype], Value] = {}
+        self.bound: set[Value] = set()
+        self.read: set[Any] = set()
+        for x in (*plan.program.inputs, *arguments):
+            self.name(x)
+        self.parameters = [x for x in plan.made if plan.slots[x].how == "given"]
+        self.lent = [x for x in lent if plan.slot(x).kind == "static"]
+        self.lent_locals = [x for x in lent if plan.slot(x).kind != "static"]
+
+    # Names
+
+    def name(self, x: Any) -> str:
+        """What a value is called; a number's text."""
+        if x.__class__ is not Value:
+            return repr(x)
+        if x not in self.names:
+            self.names[x] = self._new_name(x.name or _default_name(x))
+        return self.names[x]
+
+    def _new_name(self, wanted: str) -> str:
+        base = re.sub(r"\W", "_", wanted).strip("_") or "t"
+        if base[0].isdigit():
+            base = f"layer_{base}"
+        name, n = base, 1
+        while name in self.taken:
+            n += 1
+            name = f"{base}_{n}"
+        self.taken.add(name)
+        return name
+
+    def text(self, x: Any, array: bool = False) -> str:
+        """The operand as the step writes it; `array` for one that an array call takes."""
+        if x.__class__ is not Value:
+            if array and isinstance(x, float):
+                return repr(x)
+            return repr(x) if np.isfinite(x) else f"float({str(x)!r})"
+        if array and x in self.boxed:
+            return self.boxed[x]
+        slot = self.plan.slot(x)
+        if slot.kind == "static":
+            self._make(x, slot)
+        return self.name(x)
+
+    def function(self, f: Any) -> str:
+        """The name of a NumPy function."""
+        name = f.__name__
+        if getattr(np, name, None) is not f:
+            return self.constant(f, name)
+        self.imports.add(name)
+        return name
+
+    def constant(self, thing: Any, wanted: str) -> str:
+        """The name under which the source finds an object."""
+        for name, known in self.globals.items():
+            if known is thing:
+                return name
+        name = self._new_name(wanted)
+        self.globals[name] = thing
+        return name
+
+    # The binding: arrays that stay
+
+    def _make(self, x: Value, slot: Slot) -> None:
+        """Write how a static array comes to be, once."""
+        if slot.how == "given" or x in self.bound:
+            return
+        self.bound.add(x)
+        if slot.of is not None:
+            self.text(slot.of)
+        how = slot.how
+        if how == "same":
+            if self.plan.slots[slot.of].like.shape == x.shape:  # type: ignore[index,union-attr]
+                assert slot.of is not None
+                self.names.setdefault(x, self.name(slot.of))
+                return
+        name = self.name(x)
+        of = "" if slot.of is None else self.name(slot.of)
+        if how == "constant":
+            text = self._constant_text(x)
+        elif how in ("empty", "zeros"):
+            self.imports.add(how)
+            text = f"{how}({x.shape}, {self._dtype(x.dtype)})"
+        elif how == "reuse":
+            first = self.plan.slots[slot.of]  # type: ignore[index]
+            if first.like.shape == x.shape and first.like.dtype == x.dtype:
+                text = of
+            else:
+                self.imports.add("ndarray")
+                text = f"ndarray({x.shape}, {self._dtype(x.dtype)}, {of})"
+        elif how == "view":
+            text = self._view_text(x.call, of)  # type: ignore[arg-type]
+        elif how == "part":
+            kind, where = slot.key
+            if kind == "flat":
+                text = f"{of}[{where}:{where + x.size}].reshape({x.shape})"
+            else:
+                text = f"{of}[{self._key(where, ())}]"
+        else:
+            text = of
+        self.binding.append(f"{name} = {text}")
+
+    def _dtype(self, dtype: np.dtype) -> str:
+        name = "bool_" if dtype == np.bool_ else dtype.name
+        self.imports.add(name)
+        return name
+
+    def _constant_text(self, x: Value) -> str:
+        self.imports.add("array")
+        array = x.array
+        if array.size <= 8 and array.dtype.kind in "fib" and np.isfinite(array).all():
+            return f"array({array.tolist()!r}, {self._dtype(array.dtype)})"
+        return self.constant(array, f"{self.name(x)}_elements")
+
+    def _view_text(self, call: Call, of: str) -> str:
+        if call.kind == "transpose":
+            axes = call.function
+            return f"{of}.T" if axes == tuple(range(len(axes)))[::-1] else f"{of}.transpose({axes})"
+        if call.kind == "reshape":
+            return f"{of}.reshape({call.function})"
+        if call.kind == "broadcast":
+            self.imports.add("broadcast_to")
+            return f"broadcast_to({of}, {call.function})"
+        key = call.function if isinstance(call.function, tuple) else (call.function,)
+        if all(isinstance(i, int) for i in key) and not call.result.shape:
+            key = (*key, ...)
+        return f"{of}[{self._key(key, call.operands[1:])}]"
+
+    def _key(self, key: Any, arrays: Iterable[Any]) -> str:
+        given = iter(arrays)
+
+        def item(i: Any) -> str:
+            if i is HOLE:
+                return self.text(next(given))
+            if i is Ellipsis:
+                return "..."
+            if isinstance(i, slice):
+                parts = ["" if p is None else str(p) for p in (i.start, i.stop)]
+                return ":".join(parts) + (f":{i.step}" if i.step not in (None, 1) else "")
+            return repr(i)
+
+        if isinstance(key, tuple):
+            return ", ".join([item(i) for i in key]) or "()"
+        return item(key)
+
+    # The step
+
+    def line(self, text: str) -> None:
+        """Add a line to the step."""
+        self.body.append(self.indent + text)
+
+    def emit(self) -> str:
+        """Write everything; returns the source."""
+        plan, outputs = self.plan, self.plan.program.outputs
+        phase = place = None
+        for step in plan.steps:
+            call = calls_of(step)[0]
+            if call.phase != phase:
+                if call.phase == "outside":
+                    self._split()
+                else:
+                    self.line(f"# {call.phase}")
+                phase, place = call.phase, None
+            mark = len(self.body)
+            if isinstance(step, Group):
+                self._group(step)
+            else:
+                self._call(step)
+            if call.place and call.place != place and len(self.body) > mark:
+                self.body[mark] += f"  # {call.place}"
+                place = call.place
+        if self.seeds is None:
+            self._copy_back()
+            self._return([*outputs, *self.lent_locals])
+        else:
+            if phase != "outside":
+                self._split()
+            self._return(outputs[self.now :])
+        for x in self.lent:
+            self.text(x)
+        lent = "".join([f"{self.name(x)}, " for x in self.lent])
+        parameters = ", ".join([self.name(x) for x in self.parameters])
+        lines = (
+            [f"from numpy import {', '.join(sorted(self.imports))}", "", ""] if self.imports else []
+        )
+        lines.append(f"def bind({parameters}):")
+        lines += [f"    {line}" if line else "" for line in self.binding]
+        if self.binding:
+            lines.append("")
+        lines.append(f"    def step({', '.join([self.name(x) for x in self.arguments])}):")
+        lines += [*(self.body or [self.indent + "pass"]), ""]
+        functions = "step" if self.seeds is None else "(step, backward)"
+        lines.append(f"    return {functions}, ({lent})")
+        return "\n".join(lines) + "\n"
+
+    def _copy_back(self) -> None:
+        """Copy into memory from outside what was not computed there."""
+        for memory, value in self.plan.copies:
+            self.imports.add("copyto")
+            self.line(f"copyto({self.text(memory)}, {self.text(value)})")
+
+    def _return(self, values: list[Value]) -> None:
+        texts = [self._handed_out(x) for x in values]
+        end = "," if len(texts) == 1 else ""
+        self.line(f"return {', '.join(texts)}{end}" if texts else "return ()")
+
+    def _handed_out(self, x: Value) -> str:
+        """A value as the caller may keep it."""
+        slot = self.plan.slot(x)
+        text = self.text(x)
+        if x in self.lent_locals:
+            return text
+        if slot.kind == "local" and x.call is not None and x.call.kind not in VIEWS:
+            return text
+        if slot.kind == "scalar":
+            self.imports.add("array")
+            return f"array({text}, {self._dtype(x.dtype)})"
+        return f"{text}.copy()"
+
+    def _split(self) -> None:
+        """End the forward function, and begin the one that runs the rest."""
+        assert self.seeds is not None
+        self._copy_back()
+        now = [*self.plan.program.outputs[: self.now], *self.lent_locals]
+        outputs = [self._handed_out(x) for x in now]
+        kept = "".join([f"{self.text(x)}, " for x in self._crossing()])
+        self.line(f"return ({''.join([f'{x}, ' for x in outputs])}), ({kept})")
+        arguments = "".join([f", {self.name(x)}" for x in self.seeds])
+        self.body += ["", f"    def backward(kept{arguments}):"]
+        if kept:
+            self.line(f"({kept}) = kept")
+
+    def _crossing(self) -> list[Value]:
+        """The values in variables of the forward function that the rest needs."""
+        plan = self.plan
+        late = [call for call in plan.program.calls if call.phase == "outside"]
+        needed = [x for call in late for x in call.inputs] + plan.program.outputs[self.now :]
+        made = {x for call in late for x in call.results} | set(self.seeds or ())
+        crossing = [x for x in needed if x not in made and plan.slot(x).kind in ("local", "scalar")]
+        return list(dict.fromkeys(crossing))
+
+    def _read_host(self, x: Value) -> None:
+        source = x.source
+        if source[0] == "host":
+            if x not in self.read:
+                self.read.add(x)
+                self.line(f"{self.name(x)} = {self.constant(source[1], 'read')}()")
+            return
+        if source[1] in self.read:
+            return
+        self.read.add(source[1])
+        family = [v for v in self.plan.program.inputs if v.source[:2] == source[:2]]
+        family.sort(key=lambda v: v.source[2])
+        total = source[3]
+        by_place = {v.source[2]: self.name(v) for v in family}
+        names = [by_place.get(i, "_") for i in range(total)]
+        left = ", ".join(names) + ("," if len(names) == 1 else "")
+        self.line(f"{left} = {self.constant(source[1], 'numbers')}()")
+
+    def _call(self, call: Call) -> None:
+        for x in call.inputs:
+            if x.source is not None and x.source[0] in ("host", "number"):
+                self._read_host(x)
+        plan, x = self.plan, call.results[0]
+        slot = plan.slots[x]
+        if call.kind in VIEWS:
+            if slot.kind == "local":
+                of = self.text(call.operands[0])
+                self.line(f"{self.name(x)} = {self._view_text(call, of)}")
+            elif slot.kind == "scalar":
+                self.line(f"{self.name(x)} = {self._view_text(call, self.text(call.operands[0]))}")
+            return
+        if slot.kind == "scalar":
+            self._scalar(x, call)
+            return
+        if slot.kind == "local":
+            self.line(f"{self.name(x)} = {self._expression(call)}")
+            return
+        out = self.text(x)
+        self._into(call, out)
+
+    def _scalar(self, x: Value, call: Call) -> None:
+        operator = _OPERATORS.get(call.function) if call.kind == "ufunc" else None
+        if operator and all(not y.shape for y in call.inputs):
+            texts = [self._scalar_text(y) for y in call.operands]
+            text = operator.format(*texts)
+        elif call.kind == "cast" and not call.operands[0].shape:
+            inner = self.text(call.operands[0])
+            text = f"{self._dtype(call.function)}({inner})"
+            if x in self.plan.boxes and not self._read_elsewhere(x):
+                self._box(x, inner)
+                return
+        else:
+            text = self._expression(call)
+        self.line(f"{self.name(x)} = {text}")
+        if x in self.plan.boxes:
+            self._box(x, self.name(x))
+
+    def _read_elsewhere(self, x: Value) -> bool:
+        """Whether a scalar is needed besides as an operand of array calls."""
+        return x in self.plan.program.outputs or any(
+            x in c.inputs and (c.kind != "ufunc" or not c.result.shape)
+            for c in self.plan.program.calls
+        )
+
+    def _scalar_text(self, x: Any) -> str:
+        if x.__class__ is Value and x.array is not None:
+            return f"{x.array.item()!r}"
+        return self.text(x)
+
+    def _box(self, x: Value, text: str) -> None:
+        """Put a scalar into a 0-d array, which array calls take faster than NumPy's numbers."""
+        box = self._new_name(f"{self.name(x)}_")
+        self.imports.add("empty")
+        self.binding.append(f"{box} = empty((), {self._dtype(x.dtype)})")
+        self.line(f"{box}[()] = {text}")
+        self.boxed[x] = box
+
+    def _operands(self, call: Call) -> list[str]:
+        array = bool(call.results[0].shape)
+        return [self._boxed_number(x, call) if array else self.text(x) for x in call.operands]
+
+    def _boxed_number(self, x: Any, call: Call) -> str:
+        """Numbers as 0-d arrays of the other operands' dtype: half the time of Python's."""
+        if call.kind == "ufunc" and isinstance(x, (float, int)) and not isinstance(x, bool):
+            dtypes = {y.dtype for y in call.inputs}
+            if len(dtypes) == 1:
+                dtype = dtypes.pop()
+                if dtype.kind == "f":
+                    key = (float(x), dtype)
+                    if key not in self.numbers:
+                        y = Value((), dtype, array=np.array(x, dtype), name=_number_name(x))
+                        self.numbers[key] = y
+                    return self.text(self.numbers[key], True)
+        if (
+            x.__class__ is Value
+            and not x.shape
+            and self.plan.slot(x).kind == "scalar"
+            and x.source is not None
+            and x not in self.boxed
+            and call.kind == "ufunc"
+        ):
+            self._box(x, self.name(x))
+        return self.text(x, True)
+
+    def _expression(self, call: Call) -> str:
+        """The call as an expression that makes a new array."""
+        kind, texts = call.kind, self._operands(call)
+        if kind == "ufunc":
+            return f"{self.function(call.function)}({', '.join(texts)})"
+        if kind == "cast":
+            return f"{texts[0]}.astype({self._dtype(call.function)})"
+        if kind == "copy":
+            return f"{texts[0]}.copy()"
+        if kind == "reduce":
+            return f"{self.function(call.function)}.reduce({texts[0]}{self._options(call, axis=0)})"
+        if kind == "accumulate":
+            return f"{self.function(call.function)}.accumulate({texts[0]}{self._options(call)})"
+        if kind == "dot":
+            return f"{texts[0]}.dot({texts[1]})"
+        if kind == "concatenate":
+            self.imports.add("concatenate")
+            return f"concatenate([{', '.join(texts)}]{self._options(call)})"
+        if kind == "index":
+            return f"{texts[0]}[{self._key(call.function, call.operands[1:])}]"
+        if kind == "function":
+            name = self.function(call.function)
+            return f"{name}({', '.join(texts)}{self._options(call)})"
+        if kind == "operation":
+            forward = call.function.forward
+            name = (
+                self.function(forward)
+                if isinstance(forward, np.ufunc)
+                else self.constant(forward, call.function.name)
+            )
+            return f"{name}({', '.join(texts)}{self._options(call)})"
+        if kind in VIEWS:
+            return self._view_text(call, texts[0])
+        evaluate = self.constant(call.evaluate, call.kind)
+        return f"{evaluate}([{', '.join(texts)}])"
+
+    def _options(self, call: Call, **defaults: Any) -> str:
+        found = []
+        for key, value in call.parameters.items():
+            if isinstance(value, np.dtype):
+                text = self._dtype(value)
+            elif isinstance(value, (int, float, str, bool, type(None), tuple)) and _is_plain(value):
+                text = repr(value)
+            else:
+                text = self.constant(value, key)
+            found.append(f", {key}={text}")
+        return "".join(found)
+
+    def _into(self, call: Call, out: str) -> None:
+        """The call as a statement that leaves its result in an array."""
+        kind = call.kind
+        if kind == "setitem":
+            self._setitem(call, out)
+            return
+        if kind in ("concatenate", "pack"):
+            self._join(call, out)
+            return
+        texts = self._operands(call)
+        if kind == "ufunc":
+            self.line(self._ufunc_text(call, texts, out))
+        elif kind in ("cast", "copy"):
+            self.imports.add("copyto")
+            unsafe = ", 'unsafe'" if kind == "cast" else ""
+            self.line(f"copyto({out}, {texts[0]}{unsafe})")
+        elif kind == "dot":
+            if out in (texts[0], texts[1]):
+                raise AssertionError("a product in the place of an operand")
+            self.line(f"{texts[0]}.dot({texts[1]}, {out})")
+        elif kind == "reduce":
+            options = self._options(call)
+            self.line(f"{self.function(call.function)}.reduce({texts[0]}, out={out}{options})")
+        elif kind == "accumulate":
+            options = self._options(call)
+            self.line(f"{self.function(call.function)}.accumulate({texts[0]}, out={out}{options})")
+        else:
+            raise AssertionError(f"no way to write {kind} into an array")
+
+    def _ufunc_text(self, call: Call, texts: list[str], out: str) -> str:
+        # NumPy wants the name for these two, where a third number may be meant to be compared.
+        named = "out=" if call.function in (np.maximum, np.minimum) else ""
+        return f"{self.function(call.function)}({', '.join(texts)}, {named}{out})"
+
+    def _join(self, call: Call, out: str) -> None:
+        places = parts_of(call)
+        from_parts = [self.plan.part_of.get(x) == (call.result, key) for x, key in places]
+        if call.kind == "concatenate" and not any(from_parts):
+            self.imports.add("concatenate")
+            texts = ", ".join([self.text(x) for x in call.operands])
+            axis = call.parameters.get("axis", 0)
+            self.line(f"concatenate([{texts}], {axis}, {out})")
+            return
+        for (x, (how, where)), done in zip(places, from_parts):
+            if done:
+                continue
+            if how == "flat":
+                target = f"{out}[{where}:{where + x.size}]"
+                if len(x.shape) != 1:
+                    target += f".reshape({x.shape})"
+            else:
+                target = f"{out}[{self._key(where, ())}]"
+            name = self._new_name(f"{out}_part")
+            self.binding.append(f"{name} = {target}")
+            self.imports.add("copyto")
+            self.line(f"copyto({name}, {self.text(x)})")
+
+    def _setitem(self, call: Call, out: str) -> None:
+        plan = self.plan
+        base, value = call.operands[:2]
+        slot = plan.slots[call.result]
+        if slot.how not in ("zeros",) and not (slot.how == "same" and slot.of is base):
+            self.imports.add("copyto")
+            self.line(f"copyto({out}, {self.text(base)})")
+        if value.__class__ is Value and plan.part_of.get(value, (None,))[0] is call.result:
+            return
+        self.line(f"{out}[{self._key(call.function, call.operands[2:])}] = {self.text(value)}")
+
+    # Groups: a loop over blocks
+
+    def _group(self, group: Group) -> None:
+        plan = self.plan
+        for call in calls_of(group):
+            for x in call.inputs:
+                if x.source is not None and x.source[0] in ("host", "number"):
+                    self._read_host(x)
+                if not x.shape and plan.slot(x).kind == "scalar" and x not in self.boxed:
+                    self._box(x, self.name(x))
+        self.groups += 1
+        number = self.groups
+        run, parts = self.constant(_loop, "loop"), self._new_name(f"blocks_{number}")
+        statics: dict[Value, str] = {}
+        locals_: dict[Value, str] = {}
+        inner: dict[Value, str] = {}
+        scratch = [f"s{i}" for i in range(len(group.dtypes))]
+
+        def piece(x: Any) -> str:
+            if x.__class__ is not Value or not x.shape:
+                return (
+                    self._boxed_number(x, group.calls[0])
+                    if x.__class__ is not Value
+                    else self.text(x, True)
+                )
+            if x in group.scratch:
+                return scratch[group.scratch[x]]
+            if not group.flat and (len(x.shape) < len(group.shape) or x.shape[0] == 1):
+                return self.text(x)
+            slot = plan.slot(x)
+            names = statics if slot.kind == "static" else locals_
+            if x not in names:
+                text = self.text(x)
+                same = next((n for y, n in names.items() if self.text(y) == text), None)
+                names[x] = same or f"{text}_"
+            return names[x]
+
+        lines = []
+        for call in group.calls:
+            x = call.result
+            texts = [
+                self._piece_number(y, call) if y.__class__ is not Value else piece(y)
+                for y in call.operands
+            ]
+            out = piece(x)
+            if call.kind == "ufunc":
+                lines.append(self._ufunc_text(call, texts, out))
+            else:
+                self.imports.add("copyto")
+                unsafe = ", 'unsafe'" if call.kind == "cast" else ""
+                lines.append(f"copyto({out}, {texts[0]}{unsafe})")
+            for total in group.sums:
+                if max(
+                    group.calls.index(y.call) for y in total.inputs if y.call in group.calls
+                ) == group.calls.index(call):
+                    partial = inner.setdefault(total.result, self._new_name("partial"))
+                    texts = [piece(y) for y in total.operands]
+                    if total.kind == "dot":
+                        lines.append(f"{partial}[i] = {texts[0]}.dot({texts[1]})")
+                    else:
+                        self.imports.add("add")
+                        lines.append(f"{partial}[i] = add.reduce({texts[0]})")
+        for total, partial in inner.items():
+            self.imports.add("empty")
+            self.binding.append(
+                f"{partial} = empty({len(group.stops)}, {self._dtype(total.dtype)})"
+            )
+        made_here = [x for x in locals_ if x.call in group.calls]
+        for x in made_here:
+            self.imports.add("empty")
+            self.line(f"{self.name(x)} = empty({x.shape}, {self._dtype(x.dtype)})")
+        flat = ".reshape(-1)" if group.flat and len(group.shape) > 1 else ""
+        static_names = list(dict.fromkeys(statics.values()))
+        static_texts = [f"{name[:-1]}{flat}" for name in static_names]
+        local_names = list(dict.fromkeys(locals_.values()))
+        width = group.shape[1:] if not group.flat else ()
+        dtypes = ", ".join([self._dtype(d) for d in group.dtypes])
+        cut = self.constant(_cut, "cut")
+        arrays = "".join([f"{t}, " for t in static_texts])
+        self.binding.append(
+            f"{parts} = {cut}({_stops_text(group.stops)}, ({arrays}), {width!r}, ({dtypes}{',' if dtypes else ''}))"
+        )
+        targets = "".join([f"{n}, " for n in static_names + scratch])
+        arguments = "".join([f", {n[:-1]}" for n in local_names])
+        self.binding.append("")
+        self.binding.append(f"def block_{number}(blocks{arguments}):")
+        self.binding.append(f"    for i, part, ({targets}) in blocks:")
+        for n in local_names:
+            self.binding.append(f"        {n} = {n[:-1]}[part]")
+        self.binding += [f"        {line}" for line in lines]
+        self.binding.append("")
+        given = "".join([f", {n[:-1]}{flat}" for n in local_names])
+        self.line(f"{run}(block_{number}, {parts}{given})")
+        for total, partial in inner.items():
+            self.line(f"{self.name(total)} = add.reduce({partial})")
+            self.imports.add("add")
+            if total in plan.boxes:
+                self._box(total, self.name(total))
+
+    def _piece_number(self, x: Any, call: Call) -> str:
+        return self._boxed_number(x, call)
+
+
+def _stops_text(stops: list[int]) -> str:
+    step = stops[0]
+    return f"[*range({step}, {stops[-1]}, {step}), {stops[-1]}]" if len(stops) > 2 else repr(stops)
+
+
+def _cut(stops: list[int], arrays: tuple, width: tuple[int, ...], dtypes: tuple) -> list:
+    """For each block its number, its slice, and its pieces of the arrays and of scratch memory."""
+    longest = max(b - a for a, b in zip([0, *stops], stops))
+    scratch = [np.empty((longest, *width), d) for d in dtypes]
+    blocks, start = [], 0
+    for i, stop in enumerate(stops):
+        pieces = [a[start:stop] for a in arrays] + [s[: stop - start] for s in scratch]
+        blocks.append((i, slice(start, stop), tuple(pieces)))
+        start = stop
+    return blocks
+
+
+def _loop(block: Any, blocks: list, *arrays: Any) -> None:
+    block(blocks, *arrays)
+
+
+def _is_plain(x: Any) -> bool:
+    if isinstance(x, tuple):
+        return all(_is_plain(i) for i in x)
+    return x is None or (
+        isinstance(x, (int, str, bool)) or (isinstance(x, float) and np.isfinite(x))
+    )
+
+
+_RESULTS = {
+    **{"dot": "z", "add": "sum", "subtract": "difference", "multiply": "product"},
+    **{"divide": "ratio", "maximum": "h", "tanh": "h", "reciprocal": "h", "greater": "mask"},
+    **{"negative": "minus", "square": "square", "sqrt": "root", "exp": "e", "log": "log"},
+}
+"""What results are called, by the function that gives them."""
+
+
+def _default_name(x: Value) -> str:
+    if x.array is not None:
+        return _number_name(x.array.item()) if not x.shape else "constant"
+    if x.source is not None:
+        kinds = {"argument": "x", "tensor": "tensor", "gradient": "gradient"}
+        return kinds.get(x.source[0], "number")
+    call = x.call
+    assert call is not None
+    function = getattr(call.function, "__name__", None) or getattr(call.function, "name", "")
+    kinds = {"dot": "z", "reduce": "total", "cast": "c", "transpose": "T", "reshape": "flat"}
+    kinds |= {"getitem": "part", "setitem": "whole", "index": "picked"}
+    return kinds.get(call.kind) or _RESULTS.get(function) or f"{function or call.kind}_"
+
+
+def _number_name(c: float) -> str:
+    if c in _NAMES:
+        return _NAMES[c]
+    return "number"

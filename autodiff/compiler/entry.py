@@ -1,0 +1,480 @@
+"""One program of a compiled function: when it may run, and what surrounds a run."""
+
+import builtins
+import linecache
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from autodiff import versions
+from autodiff.compiler.arena import flat, home
+from autodiff.compiler.emit import Emitter
+from autodiff.compiler.merge import merge
+from autodiff.compiler.passes import common, constants, dead, simplify
+from autodiff.compiler.plan import Plan, may_fail
+from autodiff.compiler.program import Program, Value
+from autodiff.compiler.trace import Trace
+from autodiff.function import Function, FunctionContext
+from autodiff.grad_modes import is_grad_enabled
+from autodiff.gradients import grad
+from autodiff.tape import GRAD, TRACE, Node, modes, walk
+from autodiff.tensor import Lent, Tensor, lift
+
+PASSES: dict[str, Callable[[Program], None]] = {
+    "dead": dead,
+    "merge": merge,
+    "constants": constants,
+    "simplify": simplify,
+    "common": common,
+}
+"""What is done to a program, by name."""
+
+_ORDER = (
+    *("dead", "merge", "constants", "simplify", "common"),
+    *("constants", "simplify", "common", "dead"),
+)
+
+_new = object.__new__
+
+
+def named_tensors(trace: Trace) -> dict[int, str]:
+    """The names of the tensors that the modules of a trace hold, by identity."""
+    roots = [m for m in trace.roots_of_modules if any(True for _ in m.named_parameters())]
+    names: dict[int, str] = {}
+    for i, module in enumerate(roots):
+        prefix = f"{type(module).__name__.lower()}{i + 1}." if len(roots) > 1 else ""
+        for kind in (module.named_parameters, module.named_buffers):
+            for path, tensor in kind():
+                layer, _, name = path.rpartition(".")
+                if layer.isdecimal():  # a Sequential's: weight_0, not 0_weight
+                    path = f"{name}_{layer}"
+                names.setdefault(id(tensor), prefix + path)
+    return names
+
+
+class Recording:
+    """A run as it was recorded: its program, and what the run left besides memory.
+
+    given: for each tensor of the result the position of an argument, or the tensor from outside,
+    that it is; None for a computed one. live: whether computed ones can be differentiated; wrt:
+    with respect to what (positions of arguments, tensors). needed: tensors whose `grad` was read
+    before it was set, and whether it was None. cleared: those whose `grad` became None. lending:
+    those whose `grad` became a computed one.
+    """
+
+    def __init__(
+        self, trace: Trace, leaves: list, stand_ins: dict[int, Tensor], outputs: list[Tensor]
+    ) -> None:
+        self.position = {id(x): i for i, x in enumerate(leaves)}
+        self.position |= {id(s): self.position[i] for i, s in stand_ins.items()}
+        trace.meet(outputs)
+        self.given = [self._given(t, trace.value(t._array)) for t in outputs]
+        computed = [t for t, given in zip(outputs, self.given) if given is None]
+        values = [trace.value(t._array) for t in computed]
+        self.now = len(values)
+        self.needed: list[tuple[Any, bool]] = []
+        self.cleared: list[Any] = []
+        self.lending: list[Any] = []
+        self.lent: list[Value] = []
+        self._read_gradients(trace)
+        self.wrt: list[Any] = []
+        self.seeds: list[Value] = []
+        self.differentiable = [t._node is not None for t in computed]
+        ends = _ends([t._node for t in computed if t._node is not None], stand_ins.values())
+        self.live = ends is not None
+        if ends is not None:
+            values += self._record_backward(trace, computed, ends)
+        self.forms, self.rare_forms = trace.forms, trace.rare_forms
+        self.same = [(v.source[1], t) for v, t in trace.same]
+        self.modules = trace.modules
+        self.generators = list(trace.generators.values())
+        outside = [v.source[1] for v in trace.inputs if v.source[0] == "tensor"]
+        self.flags = [(t, t._node is not None) for t in outside]
+        self.program = trace.program(values)
+        names = named_tensors(trace)
+        for v in self.program.inputs:
+            if v.source[0] == "tensor":
+                v.name = names.get(id(v.source[1]), v.name)
+            elif v.source[0] == "gradient":
+                v.name = f"d_{names.get(id(v.source[1]), 'tensor')}"
+                v.source = "gradient", self.position.get(id(v.source[1]), v.source[1])
+        for target, v in zip(self.lending, self.lent):
+            if v.source is None and v.array is None and not v.name:
+                v.name = f"d_{names.get(id(target), 'x')}"
+        self.likes = {v: _like(a) for v, a in trace.arrays.items()}
+        trace.forget()
+
+    def _given(self, t: Tensor, value: Value) -> Any:
+        if id(t) in self.position:
+            return self.position[id(t)]
+        source = value.source
+        return t if source is not None and source[0] == "tensor" and source[1] is t else None
+
+    def _read_gradients(self, trace: Trace) -> None:
+        for t, before, read in trace.gradients.values():
+            if id(t._array) in trace.known and id(t._array) not in trace.outside:
+                continue  # a tensor of this run alone
+            target = self.position.get(id(t), t)
+            if read:
+                self.needed.append((target, before is None))
+            after = t._grad
+            if after is None:
+                if not read or before is not None:
+                    self.cleared.append(target)
+            elif after is not before:
+                assert isinstance(after, Tensor)
+                trace.meet((after,))
+                self.lending.append(target)
+                self.lent.append(trace.value(after._array))
+
+    def _record_backward(
+        self, trace: Trace, outputs: list[Tensor], ends: dict[Node, Tensor]
+    ) -> list[Value]:
+        """Record how gradients of the outputs lead to those of what they were computed from."""
+        start: dict[Node, Any] = {}
+        for i, t in enumerate(outputs):
+            if t._node is not None:
+                g = _new(Tensor)
+                g._array, g._node = np.ones_like(t._array), None
+                seed = trace.input(g._array, ("seed", i), f"d_output_{i}")
+                self.seeds.append(seed)
+                start[t._node] = g
+        before, outer = modes.flags, modes.trace
+        modes.trace, modes.flags = trace, before & ~GRAD | TRACE
+        trace.phase = "outside"
+        try:
+            found = walk(start, ends.keys(), True, lift)
+        finally:
+            modes.trace, modes.flags = outer, before
+        self.wrt = [self.position.get(id(ends[node]), ends[node]) for node in found]
+        return [trace.value(g._array) for g in found.values()]
+
+
+class _Loan:
+    """A frame in use until the backward pass has run or can no longer run."""
+
+    __slots__ = ("frame", "frames")
+
+    def __init__(self, frames: list, frame: Any) -> None:
+        self.frames, self.frame = frames, frame
+
+    def __del__(self) -> None:
+        self.frames.append(self.frame)
+
+
+class Entry:
+    """A recording made into NumPy source, and the arrays it runs on.
+
+    A frame is the step bound to arrays of its own; there is one more of them than calls that are
+    under way, or whose backward pass is still to come.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        function: Callable,
+        recording: Recording,
+        form: Callable[[list], Any],
+        reads: list[Callable[[], Any]],
+        disable: tuple[str, ...] = (),
+    ) -> None:
+        self.title, self.function, self.form = title, function, form
+        self.recording, self.number = recording, versions.tick()
+        self.frames: list[Any] = []
+        self.counts: list[tuple[str, int]] = []
+        program = self.program = recording.program
+        self._compile(program, recording.lent, disable)
+        self.reads = [(read, read()) for read in reads]
+        self.modules = [(m, _snapshot(m)) for m in recording.modules]
+        self.changes = versions.changes
+        fails = [call for call in program.calls if may_fail(call)]
+        self.rewound = recording.generators if len(fails) > 0 else []
+
+    def _compile(self, program: Program, lent: list[Value], disable: tuple[str, ...]) -> None:
+        count = len(program.outputs)
+        program.outputs += lent  # the passes keep them
+        self.counts.append(("recorded", len(program.calls)))
+        for name in _ORDER:
+            if name == "merge" and name in disable:
+                merge(program, apart=True)
+            elif name not in disable:
+                PASSES[name](program)
+                self.counts.append((name, len(program.calls)))
+        program.outputs, lent = program.outputs[:count], program.outputs[count:]
+        likes = self.recording.likes
+        for v in program.inputs:
+            if v.source[0] == "tensor":
+                likes[v] = v.source[1]._array
+            elif v.source[0] == "flat":
+                likes[v] = flat(v.source[1])
+        self.plan = Plan(program, likes, lent, "blocks" not in disable)
+        self.layout = {v: (a.shape, a.strides, a.dtype) for v, a in likes.items()}
+        arguments = [v for v in program.inputs if v.source[0] in ("argument", "gradient")]
+        seeds = self.recording.seeds if self.recording.live else None
+        emitter = Emitter(self.plan, arguments, lent, seeds, self.recording.now)
+        self.source = emitter.emit()
+        for slot in self.plan.slots.values():
+            slot.like = None  # the arrays are made anew for each frame
+        self.arguments = [v.source for v in arguments]
+        self.parameters = [v.source for v in emitter.parameters]
+        static = {x: i for i, x in enumerate(emitter.lent)}
+        local = {x: i - len(emitter.lent_locals) for i, x in enumerate(emitter.lent_locals)}
+        self.lent_at = [(True, static[x]) if x in static else (False, local[x]) for x in lent]
+        self.written = [
+            m.source if m.source[0] in ("tensor", "flat") else arguments.index(m)
+            for m, _ in program.writes
+        ]
+        filename = f"<compiled {self.title} {self.number}>"
+        linecache.cache[filename] = (len(self.source), None, self.source.splitlines(True), filename)
+        self.globals = {"__name__": "autodiff.compiled", **emitter.globals}
+        exec(builtins.compile(self.source, filename, "exec"), self.globals)
+
+    def _frame(self) -> tuple[Any, list[Lent]]:
+        arrays = [
+            flat(source[1]) if source[0] == "flat" else source[1]._array
+            for source in self.parameters
+        ]
+        step, lent = self.globals["bind"](*arrays)
+        return step, [Lent(a) for a in lent]
+
+    # When it may run
+
+    def holds(self, leaves: list) -> bool:
+        """Whether this program does what the function would do now."""
+        if self.changes != versions.changes and not self._still_holds():
+            return False
+        for target, is_none in self.recording.needed:
+            if (_tensor(target, leaves)._grad is None) is not is_none:
+                return False
+        for form, options in self.recording.forms:
+            if form() != options:
+                return False
+        for read, value in self.reads:
+            if read() != value:
+                return False
+        return all(leaves[i] is t for i, t in self.recording.same)
+
+    def _still_holds(self) -> bool:
+        if not all(_same(snapshot, _snapshot(module)) for module, snapshot in self.modules):
+            return False
+        if any(form() != value for form, value in self.recording.rare_forms):
+            return False
+        for v in self.program.inputs:
+            if v.source[0] == "tensor":
+                t = v.source[1]
+                a = t._array
+                if (a.shape, a.strides, a.dtype) != self.layout[v]:
+                    return False
+            elif v.source[0] == "flat" and any(home(t) is None for t in v.source[1]):
+                return False
+        if any((t._node is not None) is not needs for t, needs in self.recording.flags):
+            return False
+        self.frames = []  # they are bound to arrays that may be others now
+        self.changes = versions.changes
+        return True
+
+    def eager_gradients(
+        self, args: tuple, kwargs: dict, wrt: Sequence[Tensor], given: Sequence[Tensor]
+    ) -> tuple[Tensor | None, ...]:
+        """The gradients as tensors that can be differentiated again, by the function itself."""
+        outputs: list[Tensor] = []
+        result_form(self.function(*args, **kwargs), outputs)
+        flags = iter(self.recording.differentiable)
+        computed = [t for t, g in zip(outputs, self.recording.given) if g is None]
+        roots = [t for t in computed if next(flags)]
+        return grad(roots, list(wrt), list(given), create_graph=True, allow_unused=True)
+
+    # Running
+
+    def run(self, leaves: list, args: tuple, kwargs: dict) -> Any:
+        """Run the program on these arrays."""
+        states = [(g.bit_generator, g.bit_generator.state) for g in self.rewound]
+        try:
+            if self.recording.live:
+                wrt = [_tensor(target, leaves) for target in self.recording.wrt]
+                results = _Differentiable.apply(self, leaves, args, kwargs, *wrt)
+                return self._result(results, leaves)
+            arrays = self._arrays(leaves)
+            frame = self.frames.pop() if self.frames else self._frame()
+            results = frame[0](*arrays)
+        except Exception as error:
+            for generator, state in states:
+                generator.state = state
+            return self._run_eagerly(error, args, kwargs)
+        self._leave(frame, results, arrays, leaves)
+        self.frames.append(frame)
+        made = []
+        for array in results[: self.recording.now]:
+            t = _new(Tensor)
+            t._array, t._node = array, None
+            made.append(t)
+        return self._result(made, leaves)
+
+    def _run_eagerly(self, error: Exception, args: tuple, kwargs: dict) -> Any:
+        """Let the function itself fail, with its own message and state; it is as it was before."""
+        result = self.function(*args, **kwargs)
+        warnings.warn(
+            f"the compiled program of {self.title} failed where the function did not "
+            f"({type(error).__name__}: {error}); this is a fault in compile()",
+            stacklevel=4,
+        )
+        return result
+
+    def _arrays(self, leaves: list) -> list[Any]:
+        arrays = []
+        for kind, of in self.arguments:
+            if kind == "argument":
+                leaf = leaves[of]
+                arrays.append(leaf._array if isinstance(leaf, Tensor) else leaf)
+            else:
+                arrays.append(_tensor(of, leaves).grad._array)  # type: ignore[union-attr]
+        return arrays
+
+    def _leave(self, frame: tuple, results: Any, arrays: list, leaves: list) -> None:
+        """Leave versions and gradients as the function would have."""
+        for source in self.written:
+            if source.__class__ is int:
+                versions.touch(arrays[source])
+            elif source[0] == "tensor":
+                versions.touch(source[1]._array)
+            else:
+                for t in source[1]:
+                    versions.touch(t._array)
+        for target in self.recording.cleared:
+            _tensor(target, leaves)._grad = None
+        lent = frame[1]
+        for target, (static, i) in zip(self.recording.lending, self.lent_at):
+            _tensor(target, leaves)._grad = lent[i] if static else Lent(results[i])
+
+    def _result(self, made: Any, leaves: list) -> Any:
+        computed = iter(made)
+        return self.form(
+            [
+                next(computed) if given is None else _tensor(given, leaves)
+                for given in self.recording.given
+            ]
+        )
+
+
+def _tensor(target: Any, leaves: list) -> Any:
+    """A tensor from outside, or the argument at a position."""
+    return leaves[target] if target.__class__ is int else target
+
+
+class _Differentiable(Function):
+    """A program whose results are differentiated outside."""
+
+    @staticmethod
+    def forward(ctx: FunctionContext, *inputs: Any) -> Any:
+        entry, leaves, args, kwargs = inputs[:4]
+        ctx.call = entry, args, kwargs, inputs[4:]  # type: ignore[attr-defined]
+        arrays = entry._arrays(leaves)
+        frame = entry.frames.pop() if entry.frames else entry._frame()
+        outputs, ctx.kept = frame[0][0](*arrays)  # type: ignore[attr-defined]
+        ctx.loan = _Loan(entry.frames, frame)  # type: ignore[attr-defined]
+        entry._leave(frame, outputs, arrays, leaves)
+        tensors = []
+        for array in outputs[: entry.recording.now]:
+            t = _new(Tensor)
+            t._array, t._node = array, None
+            tensors.append(t)
+        flags = entry.recording.differentiable
+        ctx.mark_non_differentiable(*[t for t, d in zip(tensors, flags) if not d])
+        return tuple(tensors)
+
+    @staticmethod
+    def backward(ctx: FunctionContext, *grad_outputs: Any) -> Any:
+        entry, args, kwargs, wrt = ctx.call  # type: ignore[attr-defined]
+        given = [g for g, d in zip(grad_outputs, entry.recording.differentiable) if d]
+        if is_grad_enabled():  # the derivative is to be differentiated: by the function itself
+            return None, None, None, None, *entry.eager_gradients(args, kwargs, wrt, given)
+        arrays = ctx.loan.frame[0][1](ctx.kept, *[g._array for g in given])  # type: ignore[attr-defined]
+        results = []
+        for array in arrays:
+            t = _new(Tensor)
+            t._array, t._node = array, None
+            results.append(t)
+        return None, None, None, None, *results
+
+
+def _ends(roots: list[Node], stand_ins: Iterable[Tensor]) -> dict[Node, Tensor] | None:
+    """The leaves and stand-ins that these nodes come from; None if they cannot be differentiated.
+
+    They cannot if there are none, or if the graph was freed by a backward pass.
+    """
+    ends = {t._node: t for t in stand_ins if t._node is not None}
+    found: dict[Node, Tensor] = {}
+    nodes = list(dict.fromkeys(roots))
+    seen = set(nodes)
+    for node in nodes:  # grows while it is walked
+        if node in ends:
+            found[node] = ends[node]
+        elif node.plan is None:
+            tensor = node.tensor() if node.tensor is not None else None
+            if tensor is not None:
+                found[node] = tensor
+        elif node.saved is None:
+            return None
+        else:
+            nodes += [p for p in node.parents if p not in seen]
+            seen.update(node.parents)
+    return found or None
+
+
+def _like(array: Any) -> Any:
+    """An array of the same layout that does not keep the memory."""
+    return as_strided(np.empty(1, array.dtype), array.shape, array.strides)
+
+
+_VALUES = (bool, int, float, str, type(None), tuple)
+
+
+def _snapshot(module: Any) -> dict:
+    return {
+        k: tuple(x) if isinstance(x, list) else tuple(x.items()) if isinstance(x, dict) else x
+        for k, x in vars(module).items()
+    }
+
+
+def _same(a: dict, b: dict) -> bool:
+    return a.keys() == b.keys() and all(
+        x is b[k] or (isinstance(x, _VALUES) and type(x) is type(b[k]) and _equal(x, b[k]))
+        for k, x in a.items()
+    )
+
+
+def _equal(x: Any, y: Any) -> bool:
+    if isinstance(x, tuple):
+        return len(x) == len(y) and all(a is b or (_simple(a) and a == b) for a, b in zip(x, y))
+    return x == y
+
+
+def _simple(x: Any) -> bool:
+    return isinstance(x, (bool, int, float, str)) or (isinstance(x, tuple) and all(map(_simple, x)))
+
+
+def result_form(result: Any, outputs: list[Tensor]) -> Any:
+    """How to build the result from tensors: a function of their list; None if it cannot be."""
+    if isinstance(result, Tensor):
+        i = next((i for i, t in enumerate(outputs) if t is result), len(outputs))
+        outputs[i:] = outputs[i:] or [result]
+        return lambda tensors: tensors[i]
+    if result is None or isinstance(result, (bool, int, float, str)):
+        return lambda tensors: result
+    if isinstance(result, (list, tuple)):
+        parts = [result_form(x, outputs) for x in result]
+        if None in parts:
+            return None
+        cls = type(result)
+        if hasattr(result, "_fields"):
+            return lambda tensors: cls(*[part(tensors) for part in parts])
+        return lambda tensors: cls([part(tensors) for part in parts])
+    if isinstance(result, dict):
+        items = {k: result_form(x, outputs) for k, x in result.items()}
+        if None in items.values():
+            return None
+        return lambda tensors: {k: part(tensors) for k, part in items.items()}
+    return None

@@ -1,0 +1,443 @@
+"""What is done to a recorded program before it is emitted. Every pass keeps what it computes.
+
+Each takes a Program and changes it; see also merge.py.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from autodiff.compiler.program import HOLE, VIEWS, Call, Program, Value, is_elementwise
+
+_LARGEST_CONSTANT = 2**16  # bytes: what is computed ahead must not make the program large
+
+
+def dead(program: Program) -> None:
+    """Drop calls whose results nobody needs."""
+    needed = set(program.wanted)
+    kept = []
+    for call in reversed(program.calls):
+        if not needed.isdisjoint(call.results):
+            needed.update(call.inputs)
+            kept.append(call)
+    program.calls = kept[::-1]
+    program.inputs = [v for v in program.inputs if v in needed or not _is_number(v)]
+
+
+def _is_number(value: Value) -> bool:
+    return value.source is not None and value.source[0] in ("host", "number")
+
+
+def constants(program: Program) -> None:
+    """Compute ahead what depends on constants alone."""
+    new: dict[Value, Any] = {}
+    kept = []
+    for call in program.calls:
+        operands = [new.get(x, x) if x.__class__ is Value else x for x in call.operands]
+        ahead = (
+            len(call.results) == 1
+            and (call.kind != "operation" or call.function.family != "random")
+            and all(x.__class__ is not Value or x.array is not None for x in operands)
+            and (
+                call.kind in VIEWS
+                or call.result.nbytes
+                <= max(_LARGEST_CONSTANT, *(x.nbytes for x in operands if x.__class__ is Value))
+            )
+        )
+        if ahead:
+            out = call.evaluate([x.array if x.__class__ is Value else x for x in operands])
+            result = call.result
+            new[result] = Value(result.shape, result.dtype, array=np.asarray(out), name=result.name)
+        else:
+            kept.append(call)
+    program.calls = kept
+    program.replace(new)
+
+
+def common(program: Program) -> None:
+    """Compute once what is computed twice."""
+    seen: dict[Any, Value] = {}
+    new: dict[Value, Any] = {}
+    kept = []
+    for call in program.calls:
+        operands = tuple([new.get(x, x) if x.__class__ is Value else x for x in call.operands])
+        key = _identity(call, operands)
+        if key is not None and key in seen:
+            new[call.result] = seen[key]
+            continue
+        if key is not None:
+            seen[key] = call.result
+        kept.append(call)
+    program.calls = kept
+    program.replace(new)
+
+
+def _identity(call: Call, operands: tuple) -> Any:
+    """A key equal for calls that compute the same; None if that cannot be said."""
+    if call.kind == "update" or len(call.results) != 1:
+        return None
+    if call.kind == "operation" and call.function.family == "random":
+        return None
+    parts = [
+        (x.dtype.str, x.array.item()) if x.__class__ is Value and _is_scalar(x) else (type(x), x)
+        for x in operands
+    ]
+    key = (call.kind, _hashable(call.function), *parts, *map(_hashable, call.parameters.items()))
+    try:
+        hash(key)
+    except TypeError:
+        return None
+    return key
+
+
+def _hashable(x: Any) -> Any:
+    if isinstance(x, slice):
+        return "slice", x.start, x.stop, x.step
+    if isinstance(x, tuple):
+        return tuple([_hashable(item) for item in x])
+    return x
+
+
+def _is_scalar(value: Value) -> bool:
+    return value.array is not None and not value.shape
+
+
+# Simplification: rules by kind of call, each gives what to put in the place of the result
+
+
+class _Simplifier:
+    """Rewrites a program call by call; rules may add calls in front of the one at hand."""
+
+    def __init__(self, program: Program) -> None:
+        self.program, self.calls = program, []
+        self.new: dict[Value, Any] = {}
+        self.uses: dict[Value, int] = {}
+
+    def run(self) -> None:
+        for call in self.program.calls:
+            if any(x.__class__ is Value and x in self.new for x in call.operands):
+                call.operands = tuple(
+                    [self.new.get(x, x) if x.__class__ is Value else x for x in call.operands]
+                )
+            found = self.simplified(call) if len(call.results) == 1 else None
+            if found is None:
+                self.calls.append(call)
+            else:
+                found = self.new.get(found, found)
+                self.new[call.result] = found
+                if not found.name:
+                    found.name = call.result.name
+        self.program.calls = self.calls
+        self.program.replace(self.new)
+
+    def simplified(self, call: Call) -> Value | None:
+        rule = RULES.get(call.kind)
+        return None if rule is None else rule(self, call)
+
+    def add(self, like: Call, kind: str, function: Any, operands: Iterable, shape: Any) -> Value:
+        """A new call beside `like`, of the same phase, and simplified itself."""
+        call = Call(kind, function, tuple(operands), {}, like.phase, like.place)
+        dtype = np.dtype(function) if kind == "cast" else like.result.dtype
+        call.results = (Value(tuple(shape), dtype, call),)
+        found = self.simplified(call)
+        if found is None:
+            self.calls.append(call)
+            return call.result
+        return found
+
+
+def simplify(program: Program) -> None:
+    """Take out what changes nothing, join chains of views, casts and factors, and see through
+    joins: a part of what was put together is that part."""
+    _Simplifier(program).run()
+
+
+def _scalar(x: Any) -> Any:
+    """The number that an operand is known to be in every element, else None."""
+    if x.__class__ is not Value:
+        return x
+    if x.array is None or not x.array.size:
+        return None
+    if not x.shape:
+        return x.array.item()
+    if x.uniform is None:
+        first = x.array.flat[0]
+        x.uniform = not any(x.array.strides) or bool((x.array == first).all())
+    return x.array.flat[0].item() if x.uniform else None
+
+
+def _like(x: Any, call: Call) -> bool:
+    """Whether an operand has the result's shape and dtype."""
+    return x.__class__ is Value and x.shape == call.result.shape and x.dtype == call.result.dtype
+
+
+def _ufunc(s: _Simplifier, call: Call) -> Value | None:
+    if is_elementwise(call):
+        _narrow(call)
+    f, operands = call.function, call.operands
+    if f in (np.add, np.multiply, np.subtract, np.divide) and call.result.dtype.kind == "f":
+        x, y = operands
+        if f in (np.add, np.multiply) and _scalar(x) is not None:
+            x, y = y, x
+        c = _scalar(y)
+        if c is None:
+            return _joined(s, call, x, y) if f is np.add else None
+        if c == (0 if f in (np.add, np.subtract) else 1) and _like(x, call):
+            # x + 0 is x but for -0.0 + 0, which compares equal
+            return x
+        if f is np.add and x.__class__ is not Value:
+            return None
+        if f in (np.multiply, np.divide):
+            return _factors(s, call, x, c)
+    if f is np.negative and operands[0].__class__ is Value:
+        inner = operands[0].call
+        if inner is not None and inner.kind == "ufunc" and inner.function is np.negative:
+            return inner.operands[0]
+    if f is np.positive and _like(operands[0], call):
+        return operands[0]
+    return None
+
+
+def _narrow(call: Call) -> None:
+    """Put a 0-d constant in the place of an array of equal constants that another one spans."""
+    shape = call.result.shape
+    for i, x in enumerate(call.operands):
+        if (
+            x.__class__ is Value
+            and x.array is not None
+            and x.shape
+            and (c := _scalar(x)) is not None
+        ):
+            others = call.operands[:i] + call.operands[i + 1 :]
+            if any(y.__class__ is Value and y.shape == shape for y in others):
+                narrow = Value((), x.dtype, array=np.array(c, x.dtype))
+                call.operands = (*call.operands[:i], narrow, *call.operands[i + 1 :])
+
+
+def _factors(s: _Simplifier, call: Call, x: Any, c: float) -> Value | None:
+    """(x * a) * c as x * (a c), and x / c where 1 / c is exact as x * (1 / c)."""
+    if call.function is np.divide:
+        if c == 0 or not math.isfinite(c) or abs(math.frexp(c)[0]) != 0.5:
+            return None
+        c = 1.0 / c
+        if not math.isfinite(c) or c == 0:
+            return None
+        return s.add(call, "ufunc", np.multiply, (x, _number(call, c)), call.result.shape)
+    inner = x.call if x.__class__ is Value else None
+    if inner is None or inner.kind != "ufunc" or inner.function is not np.multiply:
+        return None
+    if not _like(x, call):
+        return None
+    for i in (0, 1):
+        a = _scalar(inner.operands[i])
+        other = inner.operands[1 - i]
+        if a is not None and other.__class__ is Value and other.dtype == call.result.dtype:
+            product = a * c
+            if math.isfinite(product) and (product != 0 or a == 0 or c == 0):
+                new = (other, _number(call, product))
+                return s.add(call, "ufunc", np.multiply, new, call.result.shape)
+    return None
+
+
+def _number(call: Call, c: float) -> Value:
+    dtype = call.result.dtype
+    return Value((), dtype, array=np.array(c, dtype))
+
+
+def _joined(s: _Simplifier, call: Call, x: Any, y: Any) -> Value | None:
+    """Zeros with x in one place plus zeros with y in another: zeros with both."""
+    if not (_like(x, call) and _like(y, call)):
+        return None
+    one, other = x.call, y.call
+    if not all(
+        c is not None and c.kind == "setitem" and HOLE not in _items(c) for c in (one, other)
+    ):
+        return None
+    places = []
+    base = other
+    while base is not None and base.kind == "setitem" and HOLE not in _items(base):
+        places.append(base)
+        below = base.operands[0]
+        if _scalar(below) == 0:
+            break
+        base = below.call
+    else:
+        return None
+    boxes = [_box(place.function, call.result.shape) for place in places]
+    mine, below = [], one
+    while below is not None and below.kind == "setitem" and HOLE not in _items(below):
+        mine.append(_box(below.function, call.result.shape))
+        under = below.operands[0]
+        if _scalar(under) == 0:
+            break
+        below = under.call
+    else:
+        return None
+    if None in boxes or None in mine or not all(_apart(a, b) for a in boxes for b in mine):
+        return None
+    value = x
+    for place in reversed(places):
+        value = s.add(call, "setitem", place.function, (value, *place.operands[1:]), x.shape)
+    return value
+
+
+def _items(call: Call) -> tuple:
+    return call.function if isinstance(call.function, tuple) else (call.function,)
+
+
+def _box(key: Any, shape: tuple[int, ...]) -> list[range] | None:
+    """Which indices of each axis a key of integers and slices takes; None for another key."""
+    items = list(key) if isinstance(key, tuple) else [key]
+    if any(item is None for item in items):
+        return None
+    if Ellipsis in items:
+        i = items.index(Ellipsis)
+        items[i : i + 1] = [slice(None)] * (len(shape) - len(items) + 1)
+    items += [slice(None)] * (len(shape) - len(items))
+    return [
+        range(item % n, item % n + 1) if isinstance(item, int) else range(*item.indices(n))
+        for item, n in zip(items, shape, strict=True)
+    ]
+
+
+def _apart(a: list[range], b: list[range]) -> bool:
+    """Whether two boxes have no element in common."""
+    return any(set(x).isdisjoint(y) for x, y in zip(a, b, strict=True))
+
+
+def _cast(s: _Simplifier, call: Call) -> Value | None:
+    x = call.operands[0]
+    return x if x.dtype == call.result.dtype else None
+
+
+def _copy(s: _Simplifier, call: Call) -> Value | None:
+    return call.operands[0]  # values have no memory that could be written
+
+
+def _reshape(s: _Simplifier, call: Call) -> Value | None:
+    x = call.operands[0]
+    if x.shape == call.result.shape:
+        return x
+    inner = x.call
+    if inner is not None and inner.kind == "reshape":
+        return s.add(call, "reshape", call.function, inner.operands, call.result.shape)
+    return None
+
+
+def _transpose(s: _Simplifier, call: Call) -> Value | None:
+    x, axes = call.operands[0], call.function
+    inner = x.call
+    if inner is not None and inner.kind == "transpose":
+        axes = tuple([inner.function[a] for a in axes])
+        x = inner.operands[0]
+        if axes != tuple(range(len(axes))):
+            return s.add(call, "transpose", axes, (x,), call.result.shape)
+    return x if axes == tuple(range(len(axes))) else None
+
+
+def _broadcast(s: _Simplifier, call: Call) -> Value | None:
+    return call.operands[0] if call.operands[0].shape == call.result.shape else None
+
+
+def _getitem(s: _Simplifier, call: Call) -> Value | None:
+    x, shape = call.operands[0], call.result.shape
+    if call.function is Ellipsis or call.function == ():
+        return x
+    inner = x.call
+    if inner is None:
+        return None
+    mine = _box(call.function, x.shape)
+    if inner.kind == "setitem" and HOLE not in _items(inner):
+        theirs = _box(inner.function, x.shape)
+        if mine is None or theirs is None:
+            return None
+        if mine == theirs and _kept(call.function, x.shape) == _kept(inner.function, x.shape):
+            return _spread(s, call, inner.operands[1], shape)
+        if _apart(mine, theirs):
+            return s.add(call, "getitem", call.function, (inner.operands[0],), shape)
+    if inner.kind == "concatenate" and mine is not None:
+        axis = inner.parameters.get("axis", 0) % len(x.shape)
+        start = 0
+        for part in inner.operands:
+            stop = start + part.shape[axis]
+            wanted = mine[axis]
+            if wanted and start <= wanted[0] and wanted[-1] < stop and wanted.step == 1:
+                key = [slice(None)] * len(x.shape)
+                items = _spelled(call.function, len(x.shape))
+                items[axis] = (
+                    items[axis] % x.shape[axis] - start
+                    if isinstance(items[axis], int)
+                    else slice(wanted[0] - start, wanted[-1] + 1 - start)
+                )
+                key = tuple(items)
+                return s.add(call, "getitem", key, (part,), shape)
+            start = stop
+        return None
+    if inner.kind == "reshape":
+        return _through_reshape(s, call, inner)
+    if (
+        all(isinstance(i, slice) for i in _spelled(call.function, len(x.shape)))
+        and x.shape == shape
+    ):
+        box = _box(call.function, x.shape)
+        if box is not None and all(r.step == 1 for r in box):
+            return x
+    return None
+
+
+def _through_reshape(s: _Simplifier, call: Call, inner: Call) -> Value | None:
+    """x[..., None, ...] at the index 0 of the new axis is x."""
+    x, whole = inner.operands[0], inner.result
+    items = _spelled(call.function, len(whole.shape))
+    if any(i is None for i in items):
+        return None
+    kept, rest = [], []
+    for item, n in zip(items, whole.shape, strict=True):
+        if n == 1 and isinstance(item, int):
+            continue
+        if not (isinstance(item, slice) and range(*item.indices(n)) == range(n)):
+            return None
+        kept.append(n)
+        rest.append(item)
+    if tuple(kept) == x.shape == call.result.shape:
+        return x
+    return None
+
+
+def _spelled(key: Any, ndim: int) -> list:
+    """The items of a key without new axes, one for each axis."""
+    items = list(key) if isinstance(key, tuple) else [key]
+    if Ellipsis in items:
+        i = items.index(Ellipsis)
+        new = sum(item is None for item in items)
+        items[i : i + 1] = [slice(None)] * (ndim - (len(items) - 1 - new))
+    used = sum(item is not None for item in items)
+    return items + [slice(None)] * (ndim - used)
+
+
+def _kept(key: Any, shape: tuple[int, ...]) -> list[bool]:
+    """Which axes a key without new axes keeps."""
+    return [isinstance(item, slice) for item in _spelled(key, len(shape))]
+
+
+def _spread(s: _Simplifier, call: Call, x: Any, shape: tuple[int, ...]) -> Value | None:
+    """x, which was put into a place of this shape, as it stands there."""
+    if x.__class__ is not Value:
+        return None
+    if x.dtype != call.result.dtype:
+        x = s.add(call, "cast", call.result.dtype, (x,), x.shape)
+    return x if x.shape == shape else s.add(call, "broadcast", shape, (x,), shape)
+
+
+RULES: dict[str, Callable[[_Simplifier, Call], Value | None]] = {
+    "ufunc": _ufunc,
+    "cast": _cast,
+    "copy": _copy,
+    "reshape": _reshape,
+    "transpose": _transpose,
+    "broadcast": _broadcast,
+    "getitem": _getitem,
+}
+"""For each kind of call a function that gives the Value to put in its place, or None."""

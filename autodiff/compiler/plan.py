@@ -1,0 +1,555 @@
+"""Where each value of a program lies, decided before any of it runs.
+
+Arrays that are there all the time (buffers, views of them, constants, parameters) are made once,
+when the program is bound. Buffers are shared by values that do not live at the same time; results
+go straight into memory that is to hold them in the end, and into their place in larger arrays.
+Element by element calls on large arrays form groups that run a block at a time.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from autodiff.compiler.program import HOLE, VIEWS, Call, Program, Value, is_elementwise
+
+BLOCK = 2**14
+"""Elements of a block: a few such pieces of float32 stay in the second-level cache."""
+
+_ENDLESS = 2**62
+
+
+@dataclass(eq=False)
+class Slot:
+    """Where a value lies.
+
+    kind: "static" there from the binding on, "local" made when the program runs, "scalar" a 0-d
+    result in a variable, "block" a piece of scratch memory in a group.
+    how: how a static array is made: "given" from outside, "constant", "empty", "zeros",
+    "reuse" the memory of `of`, "same" as `of`, "view" of `of`, "part" of `of` at `key`.
+    like: an array of the same layout.
+    """
+
+    kind: str
+    how: str = ""
+    of: Value | None = None
+    key: Any = None
+    like: Any = None
+
+
+@dataclass(eq=False)
+class Group:
+    """Calls that run a block at a time, and reductions of all elements at their end.
+
+    flat: whether the arrays are taken as vectors. stops: where the blocks end, along the first
+    axis. scratch: for each value that does not leave the group the number of its scratch buffer,
+    of which dtypes has the dtypes. sums: reductions of all elements, made block by block.
+    """
+
+    calls: list[Call]
+    shape: tuple[int, ...]
+    flat: bool = True
+    stops: list[int] = field(default_factory=list)
+    scratch: dict[Value, int] = field(default_factory=dict)
+    dtypes: list[np.dtype] = field(default_factory=list)
+    sums: list[Call] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Buffer:
+    """Memory that values take one after the other.
+
+    first: the value it was made for, or the memory from outside it is. until: the last call that
+    uses what lies in it now. final: for memory from outside the call that computes its new
+    elements; until then only an update's intermediate results may lie there.
+    """
+
+    first: Value
+    until: int
+    final: int | None = None
+
+
+class Plan:
+    """The plan of a program.
+
+    outputs: values that the caller keeps, in memory of their own. lent: values that must stay
+    until the next run. steps: calls and groups in the order they run. copies: (memory, value)
+    pairs still to be copied at the end. boxes: scalars that array calls take, which go into a 0-d
+    array as well. made: static values in the order they are made.
+    """
+
+    def __init__(
+        self, program: Program, likes: dict[Value, Any], lent: list[Value], blocks: bool = True
+    ) -> None:
+        self.program, self.likes, self.lent = program, likes, set(lent)
+        self.outputs = set(program.outputs) - self.lent
+        self.slots: dict[Value, Slot] = {}
+        self.made: list[Value] = []
+        self.copies: list[tuple[Value, Value]] = []
+        self.boxes: set[Value] = set()
+        self.buffers: list[Buffer] = []
+        self.buffer_of: dict[Value, Buffer] = {}
+        self.uses: dict[Value, int] = {}
+        for call in program.calls:
+            for x in call.inputs:
+                self.uses[x] = self.uses.get(x, 0) + 1
+        for x in program.wanted:
+            self.uses[x] = self.uses.get(x, 0) + 1
+        self.steps: list[Call | Group] = (
+            grouped(program, self.uses, self.lent) if blocks else list(program.calls)
+        )
+        program.calls = [call for step in self.steps for call in calls_of(step)]
+        self.order = {call: i for i, call in enumerate(program.calls)}
+        self.group_of = {c: s for s in self.steps if isinstance(s, Group) for c in calls_of(s)}
+        self.part_of: dict[Value, tuple[Value, Any]] = {}
+        self.last: dict[Value, int] = {}
+        self.target: dict[Value, Value] = {}
+        self._place_parts()
+        self._find_last_uses()
+        self._choose_targets()
+        for x in program.inputs:
+            self._give(x)
+        for call in program.calls:
+            self._assign(call)
+        for x in (*program.outputs, *self.lent, *(v for _, v in self.copies)):
+            self.slot(x)
+
+    # Before: what lies in what, how long, and what goes straight into memory from outside
+
+    def _place_parts(self) -> None:
+        """Decide which operands are computed in their place in the result of a join."""
+        for call in reversed(self.program.calls):
+            if call.kind not in ("concatenate", "pack", "setitem") or call.result in self.outputs:
+                continue
+            if call.kind == "setitem" and (
+                HOLE in _items(call.function) or not self._on_zeros(call)
+            ):
+                continue
+            for x, key in parts_of(call):
+                if x.__class__ is Value and self._can_be_part(x, call):
+                    self.part_of[x] = call.result, key
+
+    def _on_zeros(self, call: Call) -> bool:
+        """Whether a setitem is, in the end, on constant zeros, with all before it used here alone."""
+        x = call.operands[0]
+        if x.array is not None:
+            return not x.array.any()
+        inner = x.call
+        return (
+            inner is not None
+            and inner.kind == "setitem"
+            and HOLE not in _items(inner.function)
+            and x not in self.outputs
+            and x not in self.lent
+            and self.uses[x] == 1
+            and self._on_zeros(inner)
+        )
+
+    def _can_be_part(self, x: Value, whole: Call) -> bool:
+        call = x.call
+        return (
+            call is not None
+            and takes_out(call)
+            and bool(x.shape)
+            and call.kind not in ("setitem", "concatenate", "pack")
+            and call not in self.group_of
+            and x not in self.part_of
+            and x not in self.outputs
+            and x.dtype == whole.result.dtype
+        )
+
+    def owner(self, x: Value) -> Value:
+        """The value whose memory x lies in."""
+        while True:
+            if x in self.part_of:
+                x = self.part_of[x][0]
+            elif (x.call is not None and x.call.kind in VIEWS) or (
+                x.call is not None and x.call.kind == "setitem" and self._chained(x.call)
+            ):
+                x = x.call.operands[0]
+            else:
+                return x
+
+    def _chained(self, call: Call) -> bool:
+        """Whether a setitem writes into the memory of another one, on zeros of their own."""
+        return (
+            call.operands[0].array is None
+            and call.result not in self.outputs
+            and self._on_zeros(call)
+        )
+
+    def _find_last_uses(self) -> None:
+        for i, call in enumerate(self.program.calls):
+            for x in (*call.results, *call.inputs):
+                self.last[self.owner(x)] = self.last[x] = i
+        for x in (*self.program.outputs, *self.lent, *(v for _, v in self.program.writes)):
+            self.last[self.owner(x)] = self.last[x] = _ENDLESS
+        for group in dict.fromkeys(self.group_of.values()):  # blocks take turns: all live together
+            end = max(self.order[c] for c in group.calls)
+            for call in group.calls:
+                for x in (*call.results, *call.inputs):
+                    for y in (x, self.owner(x)):
+                        self.last[y] = max(self.last.get(y, 0), end)
+
+    def _choose_targets(self) -> None:
+        """Decide which values are computed right in the memory they are written to in the end."""
+        careful = max((i for c, i in self.order.items() if may_fail(c)), default=-1)
+        readers: dict[int, int] = {}
+        for i, call in enumerate(self.program.calls):
+            for x in call.inputs:
+                for t in _memory(self.owner(x)):
+                    readers[t] = i
+        for memory, value in self.program.writes:
+            call = value.call
+            fits = (
+                call is not None
+                and takes_out(call)
+                and call.kind not in ("setitem", "concatenate", "pack")
+                and value not in self.target
+                and value not in self.part_of
+                and value not in self.outputs
+                and value not in self.lent
+                and memory.source[0] in ("tensor", "flat")
+                and (value.shape, value.dtype) == (memory.shape, memory.dtype)
+                and self.likes[memory].flags.c_contiguous
+                and self.order[call] > careful
+            )
+            if fits and call is not None:
+                at = self.order[call]
+                late = max((readers.get(t, -1) for t in _memory(memory)), default=-1)
+                if late < at or (late == at and self._element_by_element(memory, call)):
+                    self.target[value] = memory
+                    buffer = Buffer(memory, late, final=at)
+                    for x in self.program.inputs:
+                        if set(_memory(x)) & set(_memory(memory)):
+                            self.buffer_of[x] = buffer
+                    continue
+            self.copies.append((memory, value))
+
+    def _element_by_element(self, memory: Value, call: Call) -> bool:
+        """Whether a call that reads memory may write to it at once."""
+        return is_elementwise(call) and all(
+            x.shape == memory.shape
+            for x in call.inputs
+            if set(_memory(self.owner(x))) & set(_memory(memory))
+        )
+
+    # The slots
+
+    def _give(self, x: Value) -> None:
+        kind = x.source[0]
+        if kind in ("tensor", "flat"):
+            self._make(x, "given", like=self.likes[x])
+        elif kind in ("host", "number"):
+            self.slots[x] = Slot("scalar")
+        else:
+            self.slots[x] = Slot("local", like=self.likes.get(x))
+
+    def _make(self, x: Value, how: str, **more: Any) -> None:
+        self.slots[x] = Slot("static", how, **more)
+        self.made.append(x)
+
+    def slot(self, x: Value) -> Slot:
+        """The slot of a value; constants get theirs here."""
+        if x not in self.slots and x.array is not None:
+            self._make(x, "constant", like=x.array)
+        return self.slots[x]
+
+    def _assign(self, call: Call) -> None:
+        i = self.order[call]
+        for x in call.inputs:
+            slot = self.slot(x)
+            if (
+                slot.kind == "scalar"
+                and any(r.shape for r in call.results)
+                and call.kind == "ufunc"
+            ):
+                self.boxes.add(x)
+        for x in call.results:
+            group = self.group_of.get(call)
+            if group is not None and x in group.scratch:
+                self.slots[x] = Slot("block")
+            elif call.kind in VIEWS and x not in self.outputs:
+                self._assign_view(x, call)
+            elif not x.shape and x not in self.target:
+                self.slots[x] = Slot("scalar")
+            elif x in self.target:
+                memory = self.target[x]
+                self._make(x, "same", of=memory, like=self.likes[memory])
+            elif x in self.part_of:
+                self._assign_part(x)
+            elif x in self.outputs or not takes_out(call):
+                self.slots[x] = Slot("local")
+            elif call.kind == "setitem":
+                self._assign_setitem(x, call)
+            else:
+                self._assign_buffer(x, call, i)
+
+    def _assign_view(self, x: Value, call: Call) -> None:
+        whole = call.operands[0]
+        slot = self.slot(whole)
+        if slot.kind == "static":
+            like = call.evaluate([slot.like])
+            if np.may_share_memory(like, slot.like) or not like.size:
+                self._make(x, "view", of=whole, like=like)
+                return
+        self.slots[x] = Slot("local")
+
+    def _assign_part(self, x: Value) -> None:
+        whole, key = self.part_of[x]
+        if whole not in self.slots:
+            self._assign_whole(whole)
+        like = _part(self.slots[whole].like, key, x.shape)
+        if like is None or (x.call.kind == "dot" and not like.flags.c_contiguous):  # type: ignore[union-attr]
+            del self.part_of[x]
+            self.last[x] = max(self.last.get(x, 0), self.order[whole.call])  # type: ignore[index]
+            self._assign_buffer(x, x.call, self.order[x.call])  # type: ignore[arg-type,index]
+            return
+        self._make(x, "part", of=whole, key=key, like=like)
+
+    def _assign_whole(self, whole: Value) -> None:
+        """Make room for a join, of which a part is about to be computed."""
+        call = whole.call
+        assert call is not None
+        if whole in self.part_of:
+            self._assign_part(whole)
+        elif call.kind == "setitem":
+            self._assign_setitem(whole, call)
+        elif call.kind == "pack":
+            self._make(whole, "zeros", like=np.empty(whole.shape, whole.dtype))
+        else:
+            self._assign_buffer(whole, call, self.order[call])
+
+    def _assign_setitem(self, x: Value, call: Call) -> None:
+        if x in self.slots:
+            return
+        base = call.operands[0]
+        if HOLE not in _items(call.function) and self._on_zeros(call):
+            if base.array is not None:
+                self._make(x, "zeros", like=np.empty(x.shape, x.dtype))
+                return
+            if base not in self.slots:
+                self._assign_whole(base)
+            if self.slots[base].kind == "static":
+                self._make(x, "same", of=base, like=self.slots[base].like)
+                return
+        self._assign_buffer(x, call, self.order[call])
+
+    def _assign_buffer(self, x: Value, call: Call, i: int) -> None:
+        if x in self.slots:
+            return
+        until = _ENDLESS if x in self.lent else self.last.get(self.owner(x), i)
+        if is_elementwise(call) and call not in self.group_of:
+            for y in call.inputs:
+                if (buffer := self._left(y, x, i, until)) is not None:
+                    buffer.until = until
+                    self._make(x, "same", of=y, like=self.slots[y].like)
+                    self.buffer_of[x] = buffer
+                    return
+        start = min([i, *(self.order[c] for c in self._parts_calls(x))])
+        fitting = [
+            b
+            for b in self.buffers
+            if b.until < start and x.nbytes <= b.first.nbytes <= 2 * x.nbytes
+        ]
+        if fitting and x.nbytes:
+            buffer = min(fitting, key=lambda b: b.first.nbytes)
+            buffer.until = until
+            self._make(x, "reuse", of=buffer.first, like=np.empty(x.shape, x.dtype))
+        else:
+            buffer = Buffer(x, until)
+            self.buffers.append(buffer)
+            self._make(x, "empty", like=np.empty(x.shape, x.dtype))
+        self.buffer_of[x] = buffer
+
+    def _parts_calls(self, x: Value) -> list[Call]:
+        return [p.call for p in self.part_of if p.call and self.owner(p) is self.owner(x)]
+
+    def _left(self, y: Value, x: Value, i: int, until: int) -> Buffer | None:
+        """The buffer of y, if nobody needs it after call i and it has the form of x."""
+        slot, buffer = self.slots.get(y), self.buffer_of.get(self.owner(y))
+        if slot is None or buffer is None or slot.kind != "static" or not y.shape:
+            return None
+        if (y.shape, y.dtype) != (x.shape, x.dtype) or not slot.like.flags.c_contiguous:
+            return None
+        if buffer.until != i or buffer.first.nbytes != x.nbytes or x in self.lent:
+            return None
+        if buffer.final is None:
+            return buffer
+        in_time = x.call is not None and x.call.phase == "update" and until <= buffer.final
+        return buffer if in_time else None
+
+
+def calls_of(step: Call | Group) -> list[Call]:
+    """The calls of a step."""
+    return [*step.calls, *step.sums] if isinstance(step, Group) else [step]
+
+
+def _items(key: Any) -> tuple:
+    return key if isinstance(key, tuple) else (key,)
+
+
+def _memory(x: Value) -> tuple[int, ...]:
+    """The identities of the tensors whose memory a value is, if it is an input."""
+    if x.source is None:
+        return ()
+    if x.source[0] == "tensor":
+        return (id(x.source[1]),)
+    return tuple(map(id, x.source[1])) if x.source[0] == "flat" else ()
+
+
+def takes_out(call: Call) -> bool:
+    """Whether the call can write its result into memory it is given."""
+    if not call.results[0].shape:
+        return False
+    if call.kind == "reduce":
+        return True
+    return call.kind in (
+        *("ufunc", "cast", "copy", "accumulate", "dot", "concatenate", "pack", "setitem"),
+    )
+
+
+def may_fail(call: Call) -> bool:
+    """Whether the call may raise an error, on values it was not recorded with."""
+    return call.kind in ("operation", "index", "function") or (
+        call.kind == "setitem" and HOLE in _items(call.function)
+    )
+
+
+def parts_of(call: Call) -> list[tuple[Any, Any]]:
+    """The operands that a join puts together, each with its place in the result."""
+    if call.kind == "setitem":
+        return [(call.operands[1], ("key", call.function))]
+    if call.kind == "pack":
+        starts = call.parameters["starts"]
+        return [(x, ("flat", start)) for x, start in zip(call.operands, starts)]
+    axis = call.parameters.get("axis", 0) % len(call.result.shape)
+    found, start = [], 0
+    for x in call.operands:
+        stop = start + x.shape[axis]
+        key = (*[slice(None)] * axis, slice(start, stop))
+        found.append((x, ("key", key)))
+        start = stop
+    return found
+
+
+def _part(whole: Any, key: Any, shape: tuple[int, ...]) -> Any:
+    """The view of a join that one operand goes to; None if it is no view of that shape."""
+    how, where = key
+    if how == "flat":
+        return whole[where : where + math.prod(shape)].reshape(shape)
+    part = whole[(*where, ...) if isinstance(where, tuple) else (where, ...)]
+    return part if part.shape == shape else None
+
+
+def grouped(program: Program, uses: dict[Value, int], lent: set[Value]) -> list[Call | Group]:
+    """The calls in an order that keeps calls on large arrays of one shape together."""
+    steps: list[Call | Group] = []
+    waiting = list(program.calls)
+    while waiting:
+        call = waiting.pop(0)
+        if not _is_large(call):
+            steps.append(call)
+            continue
+        group, before, waiting = _gathered(call, waiting)
+        steps += before
+        if len(group.calls) < 2 or not _fits(group):
+            steps += group.calls
+            waiting = [*group.sums, *waiting]
+            continue
+        _lay_out(group, program, uses, lent)
+        steps.append(group)
+    return steps
+
+
+def _is_large(call: Call) -> bool:
+    return is_elementwise(call) and call.result.size >= 2 * BLOCK
+
+
+def _gathered(first: Call, waiting: list[Call]) -> tuple[Group, list[Call], list[Call]]:
+    """A group that starts with a call, what must come before it, and what comes after."""
+    group = Group([first], first.result.shape)
+    inside, later = {first.result}, set()
+    before: list[Call] = []
+    after: list[Call] = []
+    for call in waiting:
+        inputs = set(call.inputs)
+        if (
+            call.phase == "outside" != first.phase
+            or not later.isdisjoint(inputs)
+            or (after and may_fail(call))
+            or call.kind == "update"
+        ):
+            after.append(call)
+            later.update(call.results)
+        elif _is_large(call) and call.result.shape == group.shape:
+            group.calls.append(call)
+            inside.add(call.result)
+        elif inside.isdisjoint(inputs):
+            if after and call.phase == "update":
+                after.append(call)
+                later.update(call.results)
+            else:
+                before.append(call)
+        elif _sums_all(call, group.shape, inside):
+            group.sums.append(call)
+            later.update(call.results)
+        else:
+            after.append(call)
+            later.update(call.results)
+    return group, before, after
+
+
+def _sums_all(call: Call, shape: tuple[int, ...], inside: set[Value]) -> bool:
+    """Whether a call sums all elements of a value of the group, or of products of two."""
+    if any(x.shape != shape for x in call.inputs) or call.result.shape:
+        return False
+    if call.kind == "reduce":
+        return (
+            call.function is np.add
+            and call.parameters.get("axis") is None
+            and set(call.parameters) <= {"axis"}
+        )
+    return call.kind == "dot" and len(shape) == 1
+
+
+def _fits(group: Group) -> bool:
+    """Choose how the group's arrays are cut; False if that is not possible."""
+    operands = [x for call in group.calls for x in call.inputs]
+    if all(x.shape in (group.shape, ()) for x in operands):
+        group.flat = True
+        return True
+    group.flat = False
+    rows, width = group.shape[0], math.prod(group.shape[1:])
+    return not group.sums and rows >= 4 and width <= BLOCK
+
+
+def _lay_out(group: Group, program: Program, uses: dict[Value, int], lent: set[Value]) -> None:
+    """Choose the blocks, and a scratch buffer for each value that does not leave the group."""
+    if group.flat:
+        length, step = math.prod(group.shape), BLOCK
+    else:
+        length, step = group.shape[0], max(1, BLOCK // math.prod(group.shape[1:]))
+    group.stops = [*range(step, length, step), length]
+    wanted = {*program.wanted, *lent}
+    calls = [*group.calls, *group.sums]
+    inner: dict[Value, int] = {}
+    for call in calls:
+        for x in call.inputs:
+            inner[x] = inner.get(x, 0) + 1
+    left = dict(inner)
+    free: dict[np.dtype, list[int]] = {}
+    for call in group.calls:
+        x = call.result
+        stays = x not in wanted and inner.get(x, 0) == uses.get(x, 0)
+        for y in call.inputs:
+            left[y] -= 1
+            if y in group.scratch and not left[y]:
+                free.setdefault(y.dtype, []).append(group.scratch[y])
+        if stays and call.kind not in VIEWS:
+            if free.get(x.dtype):
+                group.scratch[x] = free[x.dtype].pop()
+            else:
+                group.scratch[x] = len(group.dtypes)
+                group.dtypes.append(x.dtype)

@@ -1,0 +1,299 @@
+"""compile: which recorded program a call runs, and what surrounds the run."""
+
+import functools
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from autodiff import versions
+from autodiff.compiler.entry import PASSES, Entry, Recording, result_form
+from autodiff.compiler.trace import CannotRecordError, Trace
+from autodiff.ops.elementwise import positive
+from autodiff.tape import ANOMALY, GRAD, INFERENCE, TRACE, Node, modes
+from autodiff.tensor import Tensor
+
+_MOST = 8  # recordings for one key, after which it runs eagerly
+
+
+def compile(
+    function: Callable | None = None,
+    *,
+    fullgraph: bool = False,
+    verify: bool = False,
+    disable: Sequence[str] = (),
+) -> Any:
+    """`function`, recorded at its first call and run as straight-line NumPy from then on.
+
+    function: a training step (forward, loss, backward, update), a loss, or a module; or nothing,
+    for use as a decorator with options. It is recorded again for other shapes, dtypes, values of
+    arguments that are no tensors, modes, and when an attribute of a module changes.
+    fullgraph: make it an error, not a warning, if the step cannot be recorded.
+    verify: run each program the first time beside the eager function, on copies, and compare.
+    disable: names of passes to leave out ("dead", "merge", "constants", "common", "simplify",
+    "blocks"), to find a fault.
+    Raises: CannotRecordError (a RuntimeError) under `fullgraph`; ValueError for an unknown pass.
+
+    >>> import autodiff
+    >>> f = compile(lambda x: (x * 2 + 1).sum())
+    >>> f(autodiff.ones(3)), f(autodiff.ones(3))
+    (tensor(9.), tensor(9.))
+    """
+    unknown = set(disable) - {*PASSES, "blocks"}
+    if unknown:
+        raise ValueError(
+            f"there are no passes {sorted(unknown)}; the passes are {[*PASSES, 'blocks']}"
+        )
+    options = dict(fullgraph=fullgraph, verify=verify, disable=tuple(disable))
+    if function is None:
+        return lambda function: Compiled(function, **options)  # type: ignore[arg-type]
+    return Compiled(function, **options)  # type: ignore[arg-type]
+
+
+class Compiled:
+    """A function, or module, that runs as recorded programs; its attributes are the function's."""
+
+    def __init__(
+        self,
+        function: Callable,
+        fullgraph: bool = False,
+        verify: bool = False,
+        disable: tuple[str, ...] = (),
+    ) -> None:
+        if not callable(function):
+            raise TypeError(f"compile needs a function or a module, got {type(function).__name__}")
+        self.function, self.fullgraph, self.verify, self.disable = (
+            function,
+            fullgraph,
+            verify,
+            disable,
+        )
+        self._entries: dict[Any, list[Entry] | None] = {}
+        self._warned = False
+        self._names = _parameter_names(function)
+        self._reads = _outer_reads(function)
+        functools.update_wrapper(self, function, updated=()) if hasattr(
+            function, "__name__"
+        ) else None
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "function":
+            raise AttributeError(name)
+        return getattr(self.function, name)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        flags = modes.flags
+        if flags & (TRACE | ANOMALY):
+            return self.function(*args, **kwargs)
+        leaves: list[Any] = []
+        key = (
+            _form(args, leaves),
+            _form(kwargs, leaves) if kwargs else None,
+            flags & (GRAD | INFERENCE),
+        )
+        try:
+            entries = self._entries.get(key)
+        except TypeError:  # an argument that cannot be looked up
+            return self._eagerly(args, kwargs, "an argument that is no tensor is not hashable")
+        if entries is None:
+            if key in self._entries:
+                return self.function(*args, **kwargs)
+            entries = self._entries[key] = []
+        for entry in entries:
+            if entry.holds(leaves):
+                return entry.run(leaves, args, kwargs)
+        if len(entries) >= _MOST:
+            self._entries[key] = None
+            return self._eagerly(
+                args, kwargs, f"it was recorded {_MOST} times, and is different again"
+            )
+        return self._record(key, entries, leaves, args, kwargs)
+
+    def _eagerly(self, args: tuple, kwargs: dict, reason: str) -> Any:
+        self._refuse(reason)
+        return self.function(*args, **kwargs)
+
+    def _refuse(self, reason: str) -> None:
+        if self.fullgraph:
+            raise CannotRecordError(f"{self._title} cannot be compiled: {reason}")
+        if not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"{self._title} runs eagerly: {reason}; compile(…, fullgraph=True) makes this an error",
+                stacklevel=4,
+            )
+
+    @property
+    def _title(self) -> str:
+        return getattr(self.function, "__qualname__", type(self.function).__name__)
+
+    def _record(self, key: Any, entries: list, leaves: list, args: tuple, kwargs: dict) -> Any:
+        """Run the function for real, and keep what it did as a program."""
+        trace = Trace(self.fullgraph)
+        before, outer = modes.flags, modes.trace
+        names = _leaf_names(self._names, args, kwargs)
+        for i, leaf in enumerate(leaves):
+            array = leaf._array if isinstance(leaf, Tensor) else leaf
+            if id(array) not in trace.known:
+                trace.input(array, ("argument", i), names[i] if i < len(names) else f"x{i}")
+        stand_ins = {id(x): _stand_in(x) for x in leaves if isinstance(x, Tensor) and not x.is_leaf}
+        inner_args, inner_kwargs = (
+            _mapped((args, kwargs), stand_ins) if stand_ins else (args, kwargs)
+        )
+        trace.started = versions.tick()
+        modes.trace, modes.flags = trace, before | TRACE
+        try:
+            result = self.function(*inner_args, **inner_kwargs)
+        finally:
+            modes.trace, modes.flags = outer, before
+        outputs: list[Tensor] = []
+        form = result_form(result, outputs)
+        if form is None and not trace.refused:
+            trace.refused = "what it returns is not made of tensors, numbers and containers"
+        if not trace.refused:
+            recording = Recording(trace, leaves, stand_ins, outputs)
+        if trace.refused:
+            self._entries[key] = None
+            self._refuse(trace.refused)
+        else:
+            entry = Entry(
+                self._title,
+                self.function,
+                recording,
+                form,
+                self._reads,
+                self.disable,  # type: ignore[arg-type]
+            )
+            entries.insert(0, entry)
+        if stand_ins:
+            result = _mapped(
+                result, {id(stand_ins[id(x)]): x for x in leaves if id(x) in stand_ins}
+            )
+        return result
+
+    # What can be looked at
+
+    @property
+    def entries(self) -> list["Entry"]:
+        """The programs, the latest first."""
+        return [entry for entries in self._entries.values() for entry in entries or ()]
+
+    @property
+    def source(self) -> str:
+        """The NumPy source of the program recorded last. Raises: RuntimeError before that."""
+        return self._latest.source
+
+    @property
+    def _latest(self) -> "Entry":
+        entries = self.entries
+        if not entries:
+            raise RuntimeError(f"{self._title} has no program yet: call it first")
+        return max(entries, key=lambda entry: entry.number)
+
+
+def _stand_in(x: Tensor) -> Tensor:
+    """A tensor of the same array whose node is one of its own, where the recording ends."""
+    assert x._node is not None
+    t = object.__new__(Tensor)
+    t._array = x._array
+    t._node = Node(positive.plan(1), (x._node,), ((),), x._node.shape, x._node.dtype)
+    return t
+
+
+def _mapped(tree: Any, new: dict[int, Any]) -> Any:
+    if id(tree) in new:
+        return new[id(tree)]
+    if isinstance(tree, tuple) and type(tree) is not tuple and hasattr(tree, "_fields"):
+        return type(tree)(*[_mapped(x, new) for x in tree])
+    if isinstance(tree, (list, tuple)):
+        return type(tree)([_mapped(x, new) for x in tree])
+    if isinstance(tree, dict):
+        return {k: _mapped(x, new) for k, x in tree.items()}
+    return tree
+
+
+# The key of a call
+
+
+def _form(tree: Any, leaves: list) -> Any:
+    """What of the arguments decides which program runs; arrays and tensors go to `leaves`."""
+    cls = tree.__class__
+    if cls is tuple:
+        return tuple([_form(x, leaves) for x in tree])
+    if isinstance(tree, Tensor):
+        for i, leaf in enumerate(leaves):
+            if leaf is tree:
+                return "again", i
+        leaves.append(tree)
+        array, node = tree._array, tree._node
+        return array.shape, array.strides, array.dtype, node and (1 if node.plan is None else 2)
+    if cls is np.ndarray:
+        leaves.append(tree)
+        return tree.shape, tree.strides, tree.dtype
+    if cls is list:
+        return "list", *[_form(x, leaves) for x in tree]
+    if cls is dict:
+        return "dict", *[(k, _form(x, leaves)) for k, x in tree.items()]
+    return cls, tree
+
+
+def _parameter_names(function: Any) -> list[str]:
+    code = getattr(function, "__code__", None)
+    if code is None:
+        forward = getattr(type(function), "forward", None)
+        code = getattr(forward, "__code__", None)
+        return list(code.co_varnames[1 : code.co_argcount]) if code else []
+    return list(code.co_varnames[: code.co_argcount])
+
+
+def _leaf_names(names: list[str], args: tuple, kwargs: dict) -> list[str]:
+    found: list[str] = []
+
+    def gather(name: str, tree: Any) -> None:
+        if isinstance(tree, (Tensor, np.ndarray)):
+            found.append(name)
+        elif isinstance(tree, (list, tuple)):
+            for i, x in enumerate(tree):
+                gather(f"{name}_{i}", x)
+        elif isinstance(tree, dict):
+            for k, x in tree.items():
+                gather(f"{name}_{k}", x)
+
+    for i, x in enumerate(args):
+        gather(names[i] if i < len(names) else f"x{i}", x)
+    for k, x in kwargs.items():
+        gather(k, x)
+    return found
+
+
+_PLAIN = (type(None), bool, int, float, str, Tensor, np.ndarray)
+
+
+def _outer_reads(function: Any) -> list[Callable[[], Any]]:
+    """How to read the numbers and tensors that a function takes from around it."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return []
+    reads: list[Callable[[], Any]] = []
+    for cell in function.__closure__ or ():
+        reads.append(lambda cell=cell: _plain_identity(_contents(cell)))
+    outer = function.__globals__
+    for name in code.co_names:
+        if name in outer and isinstance(outer[name], _PLAIN):
+            reads.append(lambda name=name: _plain_identity(outer.get(name)))
+    return reads
+
+
+def _contents(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return None
+
+
+def _plain_identity(x: Any) -> Any:
+    return x if isinstance(x, (bool, int, float, str)) else id(x) if x is not None else None
