@@ -8,6 +8,7 @@ number of the last write anywhere, tells the backward pass whether it has to loo
 import itertools
 import weakref
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -25,13 +26,44 @@ a tensor, whether it requires grad, an attribute of a module."""
 _REMEMBERED = 32  # writes a version at the time of saving can be told from
 
 
+class Together:
+    """Writes to several pieces of memory at once: how many, and the numbers of the last few.
+
+    A step that writes hundreds of arrays notes that in one place.
+    """
+
+    __slots__ = ("count", "numbers")
+
+    def __init__(self, arrays: Iterable[Any]) -> None:
+        self.count, self.numbers = 0, deque[int](maxlen=_REMEMBERED)
+        for array in arrays:
+            writes = _writes_of(array)
+            writes.shared = (*writes.shared, self)
+
+    def touch(self) -> None:
+        """Note that all of them were written."""
+        global latest
+        self.count += 1
+        latest = tick()
+        self.numbers.append(latest)
+
+
 class _Writes:
     """The writes to one piece of memory: how many, and the numbers of the last few."""
 
-    __slots__ = ("count", "numbers", "owner")
+    __slots__ = ("count", "numbers", "owner", "shared")
 
     def __init__(self, owner: weakref.ref) -> None:
-        self.count, self.numbers, self.owner = 0, deque(maxlen=_REMEMBERED), owner
+        self.count, self.numbers, self.owner = 0, deque[int](maxlen=_REMEMBERED), owner
+        self.shared: tuple[Together, ...] = ()
+
+    def total(self) -> int:
+        """How many there were."""
+        return self.count + sum(t.count for t in self.shared)
+
+    def since(self, number: int) -> int:
+        """How many there were later than this number, of those remembered."""
+        return sum(n > number for w in (self, *self.shared) for n in w.numbers)
 
 
 _writes: dict[int, _Writes] = {}
@@ -47,23 +79,28 @@ def owner(array: Any) -> Any:
 def touch(array: Any) -> None:
     """Note that the memory of `array` was written."""
     global latest
-    root = array if array.base is None else owner(array)
-    key = id(root)
-    writes = _writes.get(key)
-    if writes is None:
-        writes = _writes[key] = _Writes(weakref.ref(root, lambda _: _writes.pop(key, None)))
+    writes = _writes_of(array)
     writes.count += 1
     latest = tick()
     writes.numbers.append(latest)
 
 
+def _writes_of(array: Any) -> _Writes:
+    root = array if array.base is None else owner(array)
+    key = id(root)
+    writes = _writes.get(key)
+    if writes is None:
+        writes = _writes[key] = _Writes(weakref.ref(root, lambda _: _writes.pop(key, None)))
+    return writes
+
+
 def version(array: Any) -> int:
     """How often the memory of `array` has been written in place."""
     writes = _writes.get(id(owner(array)))
-    return writes.count if writes else 0
+    return writes.total() if writes else 0
 
 
 def version_at(array: Any, number: int) -> int:
     """The version that `array` had when the clock stood at `number` (at least, if long ago)."""
     writes = _writes.get(id(owner(array)))
-    return writes.count - sum(n > number for n in writes.numbers) if writes else 0
+    return writes.total() - writes.since(number) if writes else 0

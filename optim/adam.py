@@ -61,7 +61,7 @@ class Adam(Optimizer):
         super().__init__(params, options)
 
     def update(self, pairs: list[tuple[Tensor, Tensor]], options: dict[str, Any]) -> None:
-        amsgrad = guard(lambda: bool(options["amsgrad"]))
+        amsgrad = guard(lambda: bool(options["amsgrad"]), watched=options)
         moments = ["exp_avg", "exp_avg_sq"] + ["max_exp_avg_sq"] * amsgrad
         rows: defaultdict[int, list] = defaultdict(list)  # by number of the step
         for p, g in pairs:
@@ -73,7 +73,7 @@ class Adam(Optimizer):
         rule = _amsgrad if amsgrad else _adam
         for alike in rows.values():
             states = [self.state[tensors[0]] for tensors, _ in alike]
-            overwrite(alike, rule, partial(_numbers, states, options), partial(_form, options))
+            overwrite(alike, rule, partial(_numbers, states), _form, options, self.programs)
 
 
 def _numbers(states: list[dict[str, Any]], options: dict[str, Any]) -> tuple[float, ...]:

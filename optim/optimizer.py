@@ -32,8 +32,12 @@ class Optimizer:
         self.defaults = defaults
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
+        self.programs: dict[Any, Any] = {}  # compiled updates, see autodiff.overwrite
         for group in groups:
             self.add_param_group(group)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "programs": {}}
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Optimise further parameters: a dict with "params" and options of their own.
@@ -69,7 +73,7 @@ class Optimizer:
 
         closure: computes the loss and its gradients first; its result is returned.
         """
-        guard(lambda: (id(self.state), list(map(id, self.param_groups))), rarely=True)
+        guard(lambda: (id(self.state), list(map(id, self.param_groups))))
         loss = None
         if closure is not None:
             with enable_grad():

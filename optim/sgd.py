@@ -1,6 +1,7 @@
 """Stochastic gradient descent."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from autodiff import Tensor, overwrite, zeros_like
@@ -53,43 +54,42 @@ class SGD(Optimizer):
         super().__init__(params, options)
 
     def update(self, pairs: list[tuple[Tensor, Tensor]], options: dict[str, Any]) -> None:
-        def form() -> dict[str, Any]:
-            return {"ascends": bool(options["maximize"]), "decays": options["weight_decay"] != 0}
-
-        momentum, nesterov = guard(lambda: (options["momentum"] != 0, options["nesterov"]))
+        momentum, nesterov = guard(
+            lambda: (options["momentum"] != 0, options["nesterov"]), watched=options
+        )
         if not momentum:
-
-            def numbers() -> tuple[float, ...]:
-                return float(options["lr"]), options["weight_decay"]
-
-            overwrite([((p,), (g,)) for p, g in pairs], _descent, numbers, form)
+            rows = [((p,), (g,)) for p, g in pairs]
+            overwrite(rows, _descent, _numbers, _form, options, self.programs)
             return
 
         rule = _nesterov if nesterov else _momentum
-        rows: dict[bool, list] = {True: [], False: []}  # by whether this is the first step
+        by_first: dict[bool, list] = {True: [], False: []}  # by whether this is the first step
         for p, g in pairs:
             state = self.state[p]
             first = state.get("momentum_buffer") is None
             if first:
                 state["momentum_buffer"] = zeros_like(p)
-            rows[first].append(((p, state["momentum_buffer"]), (g,)))
-        for first, alike in rows.items():
+            by_first[first].append(((p, state["momentum_buffer"]), (g,)))
+        for first, alike in by_first.items():
             if alike:
-                overwrite(alike, rule, _with_momentum(options, first), form)
+                overwrite(
+                    alike, rule, partial(_momentum_numbers, [first]), _form, options, self.programs
+                )
 
 
-def _with_momentum(options: dict[str, Any], first: bool) -> Callable[[], tuple[float, ...]]:
+def _form(options: dict[str, Any]) -> dict[str, Any]:
+    return {"ascends": bool(options["maximize"]), "decays": options["weight_decay"] != 0}
+
+
+def _numbers(options: dict[str, Any]) -> tuple[float, ...]:
+    return float(options["lr"]), options["weight_decay"]
+
+
+def _momentum_numbers(first: list[bool], options: dict[str, Any]) -> tuple[float, ...]:
     """The numbers of a rule with momentum; in the first step the gradient counts in full."""
-    share = 1.0 if first else None
-
-    def numbers() -> tuple[float, ...]:
-        nonlocal share
-        now, share = share, None
-        if now is None:
-            now = 1.0 - options["dampening"]
-        return float(options["lr"]), options["weight_decay"], options["momentum"], now
-
-    return numbers
+    share = 1.0 if first[0] else 1.0 - options["dampening"]
+    first[0] = False
+    return *_numbers(options), options["momentum"], share
 
 
 def _gradient(p, g, weight_decay, decays, ascends):

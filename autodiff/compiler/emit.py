@@ -7,14 +7,16 @@ argument, without `out=`: that takes a tenth less time on small arrays.
 
 import builtins
 import keyword
+import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from autodiff.compiler.plan import Group, Plan, Slot, calls_of, parts_of
 from autodiff.compiler.program import HOLE, VIEWS, Call, Value
+from autodiff.compiler.threads import get_num_threads, together
 
 _OPERATORS = {
     np.add: "{} + {}",
@@ -26,6 +28,9 @@ _OPERATORS = {
 """What ufuncs are for scalars: operators on NumPy's numbers take a tenth of the time."""
 
 _OWN = ("bind", "step", "backward", "kept", "np", "blocks", "part", "i")
+
+THREADED = 2**21
+"""Elements times calls from which a group is worth more than one thread."""
 
 _NAMES = {0.0: "zero", 1.0: "one", 2.0: "two", 0.5: "half", -1.0: "minus_one"}
 
@@ -529,7 +534,7 @@ class Emitter:
                     self._box(x, self.name(x))
         self.groups += 1
         number = self.groups
-        run, parts = self.constant(_loop, "loop"), self._new_name(f"blocks_{number}")
+        run, parts = self.constant(_loop, "in_blocks"), self._new_name(f"blocks_{number}")
         statics: dict[Value, str] = {}
         locals_: dict[Value, str] = {}
         inner: dict[Value, str] = {}
@@ -596,8 +601,10 @@ class Emitter:
         dtypes = ", ".join([self._dtype(d) for d in group.dtypes])
         cut = self.constant(_cut, "cut")
         arrays = "".join([f"{t}, " for t in static_texts])
+        work = math.prod(group.shape) * len(group.calls)
         self.binding.append(
-            f"{parts} = {cut}({_stops_text(group.stops)}, ({arrays}), {width!r}, ({dtypes}{',' if dtypes else ''}))"
+            f"{parts} = {cut}({_stops_text(group.stops)}, ({arrays}), {width!r}, "
+            f"({dtypes}{',' if dtypes else ''}), {work})"
         )
         targets = "".join([f"{n}, " for n in static_names + scratch])
         arguments = "".join([f", {n[:-1]}" for n in local_names])
@@ -625,20 +632,29 @@ def _stops_text(stops: list[int]) -> str:
     return f"[*range({step}, {stops[-1]}, {step}), {stops[-1]}]" if len(stops) > 2 else repr(stops)
 
 
-def _cut(stops: list[int], arrays: tuple, width: tuple[int, ...], dtypes: tuple) -> list:
-    """For each block its number, its slice, and its pieces of the arrays and of scratch memory."""
+def _cut(stops: list[int], arrays: tuple, width: tuple[int, ...], dtypes: tuple, work: int) -> list:
+    """The blocks of a group, parted among threads; each thread has scratch memory of its own.
+
+    For each block its number, its slice, and its pieces of the arrays and of scratch memory.
+    """
     longest = max(b - a for a, b in zip([0, *stops], stops))
-    scratch = [np.empty((longest, *width), d) for d in dtypes]
-    blocks, start = [], 0
+    count = min(get_num_threads(), len(stops)) if work >= THREADED else 1
+    parts: list[list] = [[] for _ in range(count)]
+    scratch = [[np.empty((longest, *width), d) for d in dtypes] for _ in parts]
+    start = 0
     for i, stop in enumerate(stops):
-        pieces = [a[start:stop] for a in arrays] + [s[: stop - start] for s in scratch]
-        blocks.append((i, slice(start, stop), tuple(pieces)))
+        thread = i * count // len(stops)
+        pieces = [a[start:stop] for a in arrays] + [s[: stop - start] for s in scratch[thread]]
+        parts[thread].append((i, slice(start, stop), tuple(pieces)))
         start = stop
-    return blocks
+    return parts
 
 
-def _loop(block: Any, blocks: list, *arrays: Any) -> None:
-    block(blocks, *arrays)
+def _loop(block: Callable, parts: list, *arrays: Any) -> None:
+    if len(parts) == 1:
+        block(parts[0], *arrays)
+    else:
+        together(lambda part: block(part, *arrays), parts)
 
 
 def _is_plain(x: Any) -> bool:

@@ -2,6 +2,7 @@
 
 import builtins
 import linecache
+import math
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -87,7 +88,8 @@ class Recording:
         self.live = ends is not None
         if ends is not None:
             values += self._record_backward(trace, computed, ends)
-        self.forms, self.rare_forms = trace.forms, trace.rare_forms
+        self.guards = trace.guards
+        self.watched = [(d, dict(d), checks) for d, checks in trace.watched.values()]
         self.same = [(v.source[1], t) for v, t in trace.same]
         self.modules = trace.modules
         self.generators = list(trace.generators.values())
@@ -178,31 +180,38 @@ class Entry:
         function: Callable,
         recording: Recording,
         form: Callable[[list], Any],
-        reads: list[Callable[[], Any]],
         disable: tuple[str, ...] = (),
+        largest: float = math.inf,
     ) -> None:
         self.title, self.function, self.form = title, function, form
         self.recording, self.number = recording, versions.tick()
         self.frames: list[Any] = []
+        self.together: versions.Together | None = None
         self.counts: list[tuple[str, int]] = []
         program = self.program = recording.program
-        self._compile(program, recording.lent, disable)
-        self.reads = [(read, read()) for read in reads]
+        self._compile(program, recording.lent, disable, -1 if "merge" in disable else largest)
+        self.cells, self.globals_read = outer_reads(function)
+        self.needed, self.watched, self.same = recording.needed, recording.watched, recording.same
+        self.simple = recording.given == [None] and form(["it"]) == "it"
+        self.specifications: list[tuple] = []
+        self.direct = False
         self.modules = [(m, _snapshot(m)) for m in recording.modules]
         self.changes = versions.changes
         fails = [call for call in program.calls if may_fail(call)]
         self.rewound = recording.generators if len(fails) > 0 else []
 
-    def _compile(self, program: Program, lent: list[Value], disable: tuple[str, ...]) -> None:
+    def _compile(
+        self, program: Program, lent: list[Value], disable: tuple[str, ...], largest: float
+    ) -> None:
         count = len(program.outputs)
         program.outputs += lent  # the passes keep them
         self.counts.append(("recorded", len(program.calls)))
         for name in _ORDER:
-            if name == "merge" and name in disable:
-                merge(program, apart=True)
+            if name == "merge":
+                merge(program, largest)
             elif name not in disable:
                 PASSES[name](program)
-                self.counts.append((name, len(program.calls)))
+            self.counts.append((name, len(program.calls)))
         program.outputs, lent = program.outputs[:count], program.outputs[count:]
         likes = self.recording.likes
         for v in program.inputs:
@@ -219,6 +228,7 @@ class Entry:
         for slot in self.plan.slots.values():
             slot.like = None  # the arrays are made anew for each frame
         self.arguments = [v.source for v in arguments]
+        self.argument_forms = [(v.shape, v.dtype) for v in arguments]
         self.parameters = [v.source for v in emitter.parameters]
         static = {x: i for i, x in enumerate(emitter.lent)}
         local = {x: i - len(emitter.lent_locals) for i, x in enumerate(emitter.lent_locals)}
@@ -227,6 +237,7 @@ class Entry:
             m.source if m.source[0] in ("tensor", "flat") else arguments.index(m)
             for m, _ in program.writes
         ]
+        self.written_arguments = [s for s in self.written if s.__class__ is int]
         filename = f"<compiled {self.title} {self.number}>"
         linecache.cache[filename] = (len(self.source), None, self.source.splitlines(True), filename)
         self.globals = {"__name__": "autodiff.compiled", **emitter.globals}
@@ -238,29 +249,46 @@ class Entry:
             for source in self.parameters
         ]
         step, lent = self.globals["bind"](*arrays)
-        return step, [Lent(a) for a in lent]
+        if self.together is None:
+            tensors = [t for s in self.written if s.__class__ is not int for t in _tensors(s)]
+            self.together = versions.Together([t._array for t in tensors])
+        static = [Lent(a) for a in lent]
+        gradients = [
+            (target, static[i] if there else i)
+            for target, (there, i) in zip(self.recording.lending, self.lent_at)
+        ]
+        return step, gradients
 
     # When it may run
 
-    def holds(self, leaves: list) -> bool:
+    def holds(self, leaves: Sequence) -> bool:
         """Whether this program does what the function would do now."""
         if self.changes != versions.changes and not self._still_holds():
             return False
-        for target, is_none in self.recording.needed:
+        for target, is_none in self.needed:
             if (_tensor(target, leaves)._grad is None) is not is_none:
                 return False
-        for form, options in self.recording.forms:
-            if form() != options:
+        for options, before, checks in self.watched:
+            if options != before:
+                if any(function() != value for function, value in checks):
+                    return False
+                before.clear()
+                before.update(options)
+        for cell, value in self.cells:
+            if contents(cell) is not value:
                 return False
-        for read, value in self.reads:
-            if read() != value:
+        for outer, name, value in self.globals_read:
+            if outer.get(name) is not value:
                 return False
-        return all(leaves[i] is t for i, t in self.recording.same)
+        for i, t in self.same:
+            if leaves[i] is not t:
+                return False
+        return True
 
     def _still_holds(self) -> bool:
         if not all(_same(snapshot, _snapshot(module)) for module, snapshot in self.modules):
             return False
-        if any(form() != value for form, value in self.recording.rare_forms):
+        if any(function() != value for function, value in self.recording.guards):
             return False
         for v in self.program.inputs:
             if v.source[0] == "tensor":
@@ -272,7 +300,7 @@ class Entry:
                 return False
         if any((t._node is not None) is not needs for t, needs in self.recording.flags):
             return False
-        self.frames = []  # they are bound to arrays that may be others now
+        self.frames, self.together = [], None  # bound to arrays that may be others now
         self.changes = versions.changes
         return True
 
@@ -289,15 +317,62 @@ class Entry:
 
     # Running
 
-    def run(self, leaves: list, args: tuple, kwargs: dict) -> Any:
-        """Run the program on these arrays."""
+    def of_forms(self, forms: tuple) -> "Entry":
+        """This entry, having learnt what its arguments are if they are tensors and arrays alone."""
+        self.specifications = [(*form[:3], form[3] if len(form) == 4 else 0) for form in forms]
+        plain = [("argument", i) for i in range(len(forms))]
+        self.direct = self.arguments == plain and not self.recording.live
+        return self
+
+    def taken(self, args: tuple) -> list | None:
+        """The arrays of arguments that are tensors and arrays as at the recording; None if not."""
+        if len(args) != len(self.specifications):
+            return None
+        arrays = []
+        for x, (shape, strides, dtype, kind) in zip(args, self.specifications):
+            if kind == 0:
+                if x.__class__ is not np.ndarray:
+                    return None
+                array = x
+            elif isinstance(x, Tensor):
+                array, node = x._array, x._node
+                if node is None:
+                    if kind is not None:
+                        return None
+                elif kind != (1 if node.plan is None else 2):
+                    return None
+            else:
+                return None
+            if array.shape != shape or array.strides != strides or array.dtype is not dtype:
+                return None
+            arrays.append(array)
+        if len(args) > 1 and (args[0] is args[1] or len(set(map(id, arrays))) < len(arrays)):
+            return None
+        return arrays
+
+    def suits(self, arrays: list) -> bool:
+        """Whether the program may run on these arrays for all of its arguments."""
+        if self.changes != versions.changes and not self._still_holds():
+            return False
+        return all(a.dtype is d and a.shape == s for a, (s, d) in zip(arrays, self.argument_forms))
+
+    def step(self, arrays: list) -> None:
+        """Run a program that has no results, on these arrays."""
+        frame = self.frames.pop() if self.frames else self._frame()
+        frame[0](*arrays)
+        self._leave(frame, (), arrays, ())
+        self.frames.append(frame)
+
+    def run(self, leaves: Sequence, arrays: list | None, args: tuple, kwargs: dict) -> Any:
+        """Run the program on the arguments' tensors and arrays; `arrays` if known are theirs."""
         states = [(g.bit_generator, g.bit_generator.state) for g in self.rewound]
         try:
             if self.recording.live:
                 wrt = [_tensor(target, leaves) for target in self.recording.wrt]
                 results = _Differentiable.apply(self, leaves, args, kwargs, *wrt)
                 return self._result(results, leaves)
-            arrays = self._arrays(leaves)
+            if arrays is None or not self.direct:
+                arrays = self._arrays(leaves)
             frame = self.frames.pop() if self.frames else self._frame()
             results = frame[0](*arrays)
         except Exception as error:
@@ -311,6 +386,8 @@ class Entry:
             t = _new(Tensor)
             t._array, t._node = array, None
             made.append(t)
+        if self.simple:
+            return made[0]
         return self._result(made, leaves)
 
     def _run_eagerly(self, error: Exception, args: tuple, kwargs: dict) -> Any:
@@ -323,7 +400,7 @@ class Entry:
         )
         return result
 
-    def _arrays(self, leaves: list) -> list[Any]:
+    def _arrays(self, leaves: Sequence) -> list[Any]:
         arrays = []
         for kind, of in self.arguments:
             if kind == "argument":
@@ -333,23 +410,19 @@ class Entry:
                 arrays.append(_tensor(of, leaves).grad._array)  # type: ignore[union-attr]
         return arrays
 
-    def _leave(self, frame: tuple, results: Any, arrays: list, leaves: list) -> None:
+    def _leave(self, frame: tuple, results: Any, arrays: list, leaves: Sequence) -> None:
         """Leave versions and gradients as the function would have."""
-        for source in self.written:
-            if source.__class__ is int:
+        if self.written:
+            self.together.touch()  # type: ignore[union-attr]
+            for source in self.written_arguments:
                 versions.touch(arrays[source])
-            elif source[0] == "tensor":
-                versions.touch(source[1]._array)
-            else:
-                for t in source[1]:
-                    versions.touch(t._array)
         for target in self.recording.cleared:
             _tensor(target, leaves)._grad = None
-        lent = frame[1]
-        for target, (static, i) in zip(self.recording.lending, self.lent_at):
-            _tensor(target, leaves)._grad = lent[i] if static else Lent(results[i])
+        for target, g in frame[1]:
+            t = leaves[target] if target.__class__ is int else target
+            t._grad = g if g.__class__ is Lent else Lent(results[g])
 
-    def _result(self, made: Any, leaves: list) -> Any:
+    def _result(self, made: Any, leaves: Sequence) -> Any:
         computed = iter(made)
         return self.form(
             [
@@ -359,7 +432,36 @@ class Entry:
         )
 
 
-def _tensor(target: Any, leaves: list) -> Any:
+def _tensors(source: tuple) -> tuple[Tensor, ...]:
+    """The tensors whose memory an input is."""
+    return (source[1],) if source[0] == "tensor" else source[1]
+
+
+def outer_reads(function: Any) -> tuple[list, list]:
+    """What a function takes from around it: (cell, contents), and (dict, name, value) of globals.
+
+    Of the globals, numbers and tensors: functions, classes and modules hardly ever change.
+    """
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return [], []
+    outer = function.__globals__
+    found = [(outer, n, outer[n]) for n in code.co_names if isinstance(outer.get(n), _PLAIN)]
+    return [(cell, contents(cell)) for cell in function.__closure__ or ()], found
+
+
+_PLAIN = (bool, int, float, str, Tensor, np.ndarray)
+
+
+def contents(cell: Any) -> Any:
+    """What a variable of an enclosing function holds; None if nothing yet."""
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return None
+
+
+def _tensor(target: Any, leaves: Sequence) -> Any:
     """A tensor from outside, or the argument at a position."""
     return leaves[target] if target.__class__ is int else target
 

@@ -17,15 +17,16 @@ def host(function: Callable[[], float]) -> Any:
     return function() if trace is None else trace.host(function)
 
 
-def guard(function: Callable[[], Any], rarely: bool = False) -> Any:
+def guard(function: Callable[[], Any], watched: dict[str, Any] | None = None) -> Any:
     """What `function` gives now; a compiled step is recorded again when it gives something else.
 
-    rarely: it is asked only after changed() was called, not before each run.
+    It is asked before a run if an item of the dict `watched` is another object than before; without
+    a dict, if changed() was called since.
     """
     value = function()
     trace = recorder()
     if trace is not None:
-        (trace.rare_forms if rarely else trace.forms).append((function, value))
+        trace.guard(function, value, watched)
     return value
 
 

@@ -4,6 +4,7 @@ A rule treats each element alone, so that what it does to many arrays it does to
 their memory: then it costs as many calls for 200 parameters as for 2.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,10 +15,10 @@ from autodiff.compiler.program import Call, Program, Value
 from autodiff.compiler.recorded import Recorded
 
 
-def merge(program: Program, apart: bool = False) -> None:
+def merge(program: Program, largest: float = math.inf) -> None:
     """Replace every update by the NumPy calls of its rule, on as few vectors as possible.
 
-    apart: on each tensor alone.
+    largest: the bytes above which a tensor is left to itself.
     """
     groups: dict[Any, list[Call]] = {}
     for call in program.calls:
@@ -26,7 +27,7 @@ def merge(program: Program, apart: bool = False) -> None:
     runs_of: dict[Call, list[list[Call]]] = {}
     for alike in groups.values():
         # At the last of them: by then all gradients are there.
-        runs_of[alike[-1]] = [[call] for call in alike] if apart else _runs(alike, program)
+        runs_of[alike[-1]] = _runs(alike, program, largest)
     calls: list[Call] = []
     new: dict[Value, Any] = {}
     for call in program.calls:
@@ -49,14 +50,14 @@ def _is_number(x: Value) -> bool:
     return x.source is not None and x.source[0] == "number"
 
 
-def _runs(calls: list[Call], program: Program) -> list[list[Call]]:
+def _runs(calls: list[Call], program: Program, largest: float) -> list[list[Call]]:
     """Groups of updates whose tensors lie in one piece of memory, column by column."""
     written = {value for _, value in program.writes}
     simple: list[tuple[Call, list]] = []
     others = []
     for call in calls:
         sources = [x.source for x in call.operands[: len(call.results)]]
-        plain = all(s is not None and s[0] == "tensor" for s in sources)
+        plain = call.result.nbytes <= largest and all(s and s[0] == "tensor" for s in sources)
         if plain and written.issuperset(call.results):
             simple.append((call, [s[1] for s in sources]))  # type: ignore[index]
         else:

@@ -68,8 +68,8 @@ class Trace:
             int, tuple[Value, _Known]
         ] = {}  # memory from outside: as it was, and now
         self.gradients: dict[int, tuple[Tensor, Tensor | None, bool]] = {}
-        self.forms: list[tuple[Callable[[], Any], Any]] = []
-        self.rare_forms: list[tuple[Callable[[], Any], Any]] = []
+        self.guards: list[tuple[Callable[[], Any], Any]] = []
+        self.watched: dict[int, tuple[dict, list[tuple[Callable[[], Any], Any]]]] = {}
         self.same: list[tuple[Value, Tensor]] = []
         self.generators: dict[int, Any] = {}
         self.refused, self.fullgraph = "", fullgraph
@@ -196,16 +196,14 @@ class Trace:
         rule: Callable,
         numbers: Callable[[], tuple],
         count: int,
-        form: Callable[[], dict[str, Any]],
+        options: dict[str, Any],
     ) -> None:
         """An optimiser is about to replace, for each row (tensors, inputs), the tensors.
 
-        The rule takes `count` numbers, which numbers() gives, and the options that form() gives.
+        The rule takes `count` numbers, which numbers() gives, and keywords.
         """
         if self.refused:
             return
-        options = form()
-        self.forms.append((form, options))
         double = np.dtype(np.float64)
         hosts = [Value((), double, source=("number", numbers, i, count)) for i in range(count)]
         self.inputs += hosts
@@ -251,6 +249,15 @@ class Trace:
         module = self.stack[-1]
         path, kind = self.paths.get(id(module), ""), type(module).__name__
         self.place = f"{path} ({kind})" if path else kind
+
+    def guard(
+        self, function: Callable[[], Any], value: Any, watched: dict[str, Any] | None
+    ) -> None:
+        """The run relies on function() giving `value`; see host.guard."""
+        if watched is None:
+            self.guards.append((function, value))
+        else:
+            self.watched.setdefault(id(watched), (watched, []))[1].append((function, value))
 
     def begin_backward(self, roots: Any) -> None:
         """A backward pass is about to walk back from these nodes."""
