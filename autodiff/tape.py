@@ -146,6 +146,8 @@ def walk(
             found[node] = g
         if live is not None and live.isdisjoint(node.parents):
             continue
+        if lift is not None and modes.flags & TRACE:
+            modes.trace.gradient_of(node, g)
         if hooked:  # hooks may have written to saved values
             _check_saved([node])
         saved = node.saved if lift is None else _lifted(node, lift)

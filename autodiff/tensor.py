@@ -83,6 +83,8 @@ def apply(primitive: Primitive, args: Sequence, params: dict[str, Any] = _NO_PAR
             node.shape, node.dtype, node.number = out.shape, out.dtype, _tick()
             if flags & ANOMALY:
                 node.where = user_line()
+            if trace is not None:
+                trace.on_tape(node, out)
     if primitive.view:
         _note_view(tensor, args[0])
     return tensor

@@ -41,16 +41,19 @@ class Module(Hooked):
         trace = recorder()
         if trace is not None:
             trace.enter(self)
+        result = None
         try:
             if self._hooks is None:
-                return self.forward(*args, **kwargs)
-            return self._hooks.call(self, args, kwargs)
+                result = self.forward(*args, **kwargs)
+            else:
+                result = self._hooks.call(self, args, kwargs)
+            return result
         except Exception as error:
             _note_path(error, self)
             raise
         finally:
             if trace is not None:
-                trace.leave()
+                trace.leave(result)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """The computation, which every module defines. Call the module, not this."""

@@ -67,7 +67,7 @@ class Emitter:
         self.read: set[Any] = set()
         for x in (*plan.program.inputs, *arguments):
             self.name(x)
-        self.parameters = [x for x in plan.made if plan.slots[x].how == "given"]
+        self.parameters: list[Value] = []
         self.lent = [x for x in lent if plan.slot(x).kind == "static"]
         self.lent_locals = [x for x in lent if plan.slot(x).kind != "static"]
 
@@ -78,7 +78,12 @@ class Emitter:
         if x.__class__ is not Value:
             return repr(x)
         if x not in self.names:
-            self.names[x] = self._new_name(x.name or _default_name(x))
+            name = x.name
+            if not name and x.call is not None and x.call.kind in VIEWS:
+                suffix = {"transpose": "T", "reshape": "flat", "getitem": "part"}
+                of = self.name(x.call.operands[0])
+                name = f"{of}_{suffix.get(x.call.kind, 'spread')}"
+            self.names[x] = self._new_name(name or _default_name(x))
         return self.names[x]
 
     def _new_name(self, wanted: str) -> str:
@@ -126,17 +131,19 @@ class Emitter:
 
     def _make(self, x: Value, slot: Slot) -> None:
         """Write how a static array comes to be, once."""
-        if slot.how == "given" or x in self.bound:
+        if slot.how == "given":
+            if x not in self.parameters:
+                self.parameters.append(x)
+            return
+        if x in self.bound:
             return
         self.bound.add(x)
         if slot.of is not None:
             self.text(slot.of)
         how = slot.how
-        if how == "same":
-            if self.plan.slots[slot.of].like.shape == x.shape:  # type: ignore[index,union-attr]
-                assert slot.of is not None
-                self.names.setdefault(x, self.name(slot.of))
-                return
+        if how == "same" and x not in self.names and (not x.name or x.name == slot.of.name):  # type: ignore[union-attr]
+            self.names[x] = self.name(slot.of)
+            return
         name = self.name(x)
         of = "" if slot.of is None else self.name(slot.of)
         if how == "constant":
@@ -169,8 +176,14 @@ class Emitter:
         return name
 
     def _constant_text(self, x: Value) -> str:
-        self.imports.add("array")
         array = x.array
+        if array.ndim and array.size and array.dtype.kind in "fib" and (array == array.flat[0]).all():
+            c = array.flat[0].item()
+            if c in (0, 1):
+                make = "ones" if c else "zeros"
+                self.imports.add(make)
+                return f"{make}({array.shape}, {self._dtype(array.dtype)})"
+        self.imports.add("array")
         if array.size <= 8 and array.dtype.kind in "fib" and np.isfinite(array).all():
             return f"array({array.tolist()!r}, {self._dtype(array.dtype)})"
         return self.constant(array, f"{self.name(x)}_elements")
@@ -373,7 +386,7 @@ class Emitter:
 
     def _box(self, x: Value, text: str) -> None:
         """Put a scalar into a 0-d array, which array calls take faster than NumPy's numbers."""
-        box = self._new_name(f"{self.name(x)}_")
+        box = self._new_name(f"{text if text.isidentifier() else self.name(x)}_")
         self.imports.add("empty")
         self.binding.append(f"{box} = empty((), {self._dtype(x.dtype)})")
         self.line(f"{box}[()] = {text}")
@@ -675,7 +688,7 @@ _RESULTS = {
 
 def _default_name(x: Value) -> str:
     if x.array is not None:
-        return _number_name(x.array.item()) if not x.shape else "constant"
+        return _number_name(x.array.item()) if not x.shape else "ones" if x.uniform else "constant"
     if x.source is not None:
         kinds = {"argument": "x", "tensor": "tensor", "gradient": "gradient"}
         return kinds.get(x.source[0], "number")
@@ -690,4 +703,4 @@ def _default_name(x: Value) -> str:
 def _number_name(c: float) -> str:
     if c in _NAMES:
         return _NAMES[c]
-    return "number"
+    return f"c_{c:.3g}".replace("-", "minus_").replace("+", "").replace(".", "_")

@@ -85,13 +85,13 @@ def _together(run: list[Call], program: Program, new: dict[Value, Any]) -> list[
     for i, x in enumerate(first.operands):
         if i < count:
             array = flat(columns[i])
-            name = f"{first.function.__code__.co_varnames[i]}_all"
+            name = _column_name(first, i)
             x = Value(array.shape, array.dtype, source=("flat", tuple(columns[i])), name=name)
             program.inputs.append(x)
         elif not _is_number(x):
             parts = [call.operands[i] for call in run]
             call = Call("pack", operands[0].size, parts, {"starts": starts}, "update")
-            name = f"{first.function.__code__.co_varnames[i]}_all"
+            name = _column_name(first, i)
             call.results = (Value(operands[0].shape, x.dtype, call, name=name),)
             calls.append(call)
             x = call.result
@@ -110,6 +110,12 @@ def _together(run: list[Call], program: Program, new: dict[Value, Any]) -> list[
             calls += [part, view]
             new[result] = view.result
     return calls
+
+
+def _column_name(update: Call, i: int) -> str:
+    """What the vector of a rule's argument is called."""
+    letter = update.function.__code__.co_varnames[i]
+    return {"p": "parameters", "g": "gradients"}.get(letter, f"all_{letter}")
 
 
 class _Apart:

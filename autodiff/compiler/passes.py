@@ -62,6 +62,12 @@ def common(program: Program) -> None:
     new: dict[Value, Any] = {}
     kept = []
     for call in program.calls:
+        for x in call.inputs:
+            if x.array is not None and x.shape and (c := _scalar(x)) is not None:
+                same = seen.setdefault((x.shape, x.dtype, c), x)
+                if same is not x:
+                    new[x] = same
+    for call in program.calls:
         operands = tuple([new.get(x, x) if x.__class__ is Value else x for x in call.operands])
         key = _identity(call, operands)
         if key is not None and key in seen:
@@ -171,6 +177,17 @@ def _scalar(x: Any) -> Any:
 def _like(x: Any, call: Call) -> bool:
     """Whether an operand has the result's shape and dtype."""
     return x.__class__ is Value and x.shape == call.result.shape and x.dtype == call.result.dtype
+
+
+def _reduce(s: _Simplifier, call: Call) -> Value | None:
+    """A sum over the rows of a matrix as its product with ones: 0.4 us for 100 x 8, not 3."""
+    x, dtype = call.operands[0], call.result.dtype
+    rows = call.function is np.add and len(x.shape) == 2 and call.parameters == {"axis": (0,)}
+    if not rows or dtype.char not in "fd" or x.dtype != dtype or not x.size:
+        return None
+    turned = s.add(call, "transpose", (1, 0), (x,), x.shape[::-1])
+    ones = Value(x.shape[:1], dtype, array=np.ones(x.shape[0], dtype))
+    return s.add(call, "dot", np.dot, (turned, ones), call.result.shape)
 
 
 def _ufunc(s: _Simplifier, call: Call) -> Value | None:
@@ -432,6 +449,7 @@ def _spread(s: _Simplifier, call: Call, x: Any, shape: tuple[int, ...]) -> Value
 
 
 RULES: dict[str, Callable[[_Simplifier, Call], Value | None]] = {
+    "reduce": _reduce,
     "ufunc": _ufunc,
     "cast": _cast,
     "copy": _copy,

@@ -105,6 +105,7 @@ class Plan:
         self.part_of: dict[Value, tuple[Value, Any]] = {}
         self.last: dict[Value, int] = {}
         self.target: dict[Value, Value] = {}
+        self._carry_names()
         self._place_parts()
         self._find_last_uses()
         self._choose_targets()
@@ -114,6 +115,16 @@ class Plan:
             self._assign(call)
         for x in (*program.outputs, *self.lent, *(v for _, v in self.copies)):
             self.slot(x)
+
+    def _carry_names(self) -> None:
+        """Call what is only on the way to a named result by the name of that result."""
+        for call in reversed(self.program.calls):
+            name, form = call.result.name, (call.result.shape, call.result.dtype)
+            if is_elementwise(call) and name and form[0]:
+                for x in call.inputs:
+                    if self.uses[x] == 1 and x.call is not None and (x.shape, x.dtype) == form:
+                        x.name = x.name or name
+                        break
 
     # Before: what lies in what, how long, and what goes straight into memory from outside
 
@@ -373,7 +384,7 @@ class Plan:
             return None
         if (y.shape, y.dtype) != (x.shape, x.dtype) or not slot.like.flags.c_contiguous:
             return None
-        if buffer.until != i or buffer.first.nbytes != x.nbytes or x in self.lent:
+        if buffer.until != i or self.owner(y).nbytes != x.nbytes or x in self.lent:
             return None
         if buffer.final is None:
             return buffer

@@ -75,6 +75,7 @@ class Trace:
         self.refused, self.fullgraph = "", fullgraph
         self.phase, self.place = "forward", ""
         self.phases: list[str] = []
+        self.nodes: dict[Any, Value] = {}
         self.modules: list[Any] = []
         self.roots_of_modules: list[Any] = []  # those that were called from outside any other
         self.stack: list[Any] = []
@@ -205,7 +206,11 @@ class Trace:
         if self.refused:
             return
         double = np.dtype(np.float64)
-        hosts = [Value((), double, source=("number", numbers, i, count)) for i in range(count)]
+        names = rule.__code__.co_varnames[sum(map(len, rows[0])) :] if rows else ()
+        hosts = [
+            Value((), double, source=("number", numbers, i, count), name=names[i])
+            for i in range(count)
+        ]
         self.inputs += hosts
         for tensors, inputs in rows:
             operands = []
@@ -237,9 +242,14 @@ class Trace:
         self.stack.append(module)
         self._set_place()
 
-    def leave(self) -> None:
-        """The call of a module ends."""
-        self.stack.pop()
+    def leave(self, result: Any) -> None:
+        """The call of a module ends; its result is called after it."""
+        module = self.stack.pop()
+        known = self.known.get(id(result._array)) if isinstance(result, Tensor) else None
+        if known is not None and not known.value.name:
+            path, kind = self.paths.get(id(module), ""), type(module).__name__.lower()
+            last = path.rpartition(".")[2]
+            known.value.name = f"{kind}_{path}" if last.isdecimal() else path or kind
         self._set_place()
 
     def _set_place(self) -> None:
@@ -249,6 +259,18 @@ class Trace:
         module = self.stack[-1]
         path, kind = self.paths.get(id(module), ""), type(module).__name__
         self.place = f"{path} ({kind})" if path else kind
+
+    def on_tape(self, node: Any, array: Any) -> None:
+        """A node was made for an operation that gave `array`."""
+        self.nodes[node] = self.known[id(array)].value
+
+    def gradient_of(self, node: Any, gradient: Tensor) -> None:
+        """This is the gradient of what a node gave; it is called after it."""
+        value = self.nodes.get(node)
+        if value is not None and value.name and id(gradient._array) in self.known:
+            known = self.known[id(gradient._array)]
+            if known.value.call is not None and not known.value.name:
+                known.value.name = f"d_{value.name}"
 
     def guard(
         self, function: Callable[[], Any], value: Any, watched: dict[str, Any] | None
@@ -263,6 +285,10 @@ class Trace:
         """A backward pass is about to walk back from these nodes."""
         self.phases.append(self.phase)
         self.phase = "backward"
+        for node in roots:
+            value = self.nodes.get(node)
+            if value is not None and not value.name and not value.shape:
+                value.name = "loss"
         for node in reachable(roots):
             if node.plan is not None and node.number < self.started:
                 self.refuse("backward() reaches operations recorded before this call")
@@ -414,7 +440,7 @@ class Trace:
 
     def forget(self) -> None:
         """Let go of all arrays."""
-        for name in ("known", "roots", "kept", "written", "arrays", "gradients"):
+        for name in ("known", "roots", "kept", "written", "arrays", "gradients", "nodes"):
             getattr(self, name).clear()
         self.constants.clear()
 
