@@ -26,6 +26,8 @@ class _Modes(threading.local):
     """What is switched on in this thread, as bits: read once per operation."""
 
     flags = GRAD
+    heard: list[tuple] | None = None
+    """Where the numbers that optimisers take are noted; see autodiff/compiler/verify.py."""
     trace: Any = None
     """What records the operations while TRACE is on; see autodiff/compiler/trace.py."""
 

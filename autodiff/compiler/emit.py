@@ -65,6 +65,7 @@ class Emitter:
         self.numbers: dict[tuple[float, np.dtype], Value] = {}
         self.bound: set[Value] = set()
         self.read: set[Any] = set()
+        self.number_names: list[str] = []
         for x in (*plan.program.inputs, *arguments):
             self.name(x)
         self.parameters: list[Value] = []
@@ -177,7 +178,12 @@ class Emitter:
 
     def _constant_text(self, x: Value) -> str:
         array = x.array
-        if array.ndim and array.size and array.dtype.kind in "fib" and (array == array.flat[0]).all():
+        if (
+            array.ndim
+            and array.size
+            and array.dtype.kind in "fib"
+            and (array == array.flat[0]).all()
+        ):
             c = array.flat[0].item()
             if c in (0, 1):
                 make = "ones" if c else "zeros"
@@ -331,7 +337,9 @@ class Emitter:
         by_place = {v.source[2]: self.name(v) for v in family}
         names = [by_place.get(i, "_") for i in range(total)]
         left = ", ".join(names) + ("," if len(names) == 1 else "")
-        self.line(f"{left} = {self.constant(source[1], 'numbers')}()")
+        numbers = self.constant(source[1], "numbers")
+        self.number_names.append(numbers)
+        self.line(f"{left} = {numbers}()")
 
     def _call(self, call: Call) -> None:
         for x in call.inputs:

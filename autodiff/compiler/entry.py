@@ -186,6 +186,7 @@ class Entry:
         self.title, self.function, self.form = title, function, form
         self.recording, self.number = recording, versions.tick()
         self.frames: list[Any] = []
+        self.verified = False
         self.together: versions.Together | None = None
         self.counts: list[tuple[str, int]] = []
         program = self.program = recording.program
@@ -228,6 +229,11 @@ class Entry:
         for slot in self.plan.slots.values():
             slot.like = None  # the arrays are made anew for each frame
         self.arguments = [v.source for v in arguments]
+        self.argument_names = [emitter.names[v] for v in arguments]
+        self.parameter_names = [emitter.names[v] for v in emitter.parameters]
+        self.numbers = emitter.number_names
+        shown = [v for v in program.inputs if v.source[0] in ("tensor", "flat", "argument")]
+        self.memory_names = {i: v.name for i, v in enumerate(shown)}
         self.argument_forms = [(v.shape, v.dtype) for v in arguments]
         self.parameters = [v.source for v in emitter.parameters]
         static = {x: i for i, x in enumerate(emitter.lent)}
@@ -240,6 +246,7 @@ class Entry:
         self.written_arguments = [s for s in self.written if s.__class__ is int]
         filename = f"<compiled {self.title} {self.number}>"
         linecache.cache[filename] = (len(self.source), None, self.source.splitlines(True), filename)
+        self.needs = emitter.globals
         self.globals = {"__name__": "autodiff.compiled", **emitter.globals}
         exec(builtins.compile(self.source, filename, "exec"), self.globals)
 

@@ -1,15 +1,20 @@
 """compile: which recorded program a call runs, and what surrounds the run."""
 
 import functools
+import os
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from autodiff import versions
 from autodiff.compiler.entry import PASSES, Entry, Recording, result_form
+from autodiff.compiler.explain import explanation
+from autodiff.compiler.export import export
 from autodiff.compiler.trace import CannotRecordError, Trace
+from autodiff.compiler.verify import verified
 from autodiff.ops.elementwise import positive
 from autodiff.tape import ANOMALY, GRAD, INFERENCE, TRACE, Node, modes
 from autodiff.tensor import Tensor
@@ -111,8 +116,16 @@ class Compiled:
             entries = self._entries[key] = []
         for entry in entries:
             if entry.holds(leaves):
-                if not kwargs and list(map(id, args)) == list(map(id, leaves)):
+                if (
+                    (entry.verified or not self.verify)
+                    and not kwargs
+                    and list(map(id, args)) == list(map(id, leaves))
+                ):
                     self._last = entry.of_forms(key[0]), flags
+                if self.verify and not entry.verified:
+                    entry.verified = True
+                    run = partial(entry.run, leaves, None, args, kwargs)
+                    return verified(entry, leaves, args, kwargs, run)
                 return entry.run(leaves, None, args, kwargs)
         if len(entries) >= _MOST:
             self._entries[key] = None
@@ -187,6 +200,21 @@ class Compiled:
     def source(self) -> str:
         """The NumPy source of the program recorded last. Raises: RuntimeError before that."""
         return self._latest.source
+
+    def export(self, path: str | os.PathLike, inside: bool = False) -> None:
+        """Write the program recorded last as a module that needs NumPy alone.
+
+        path: ends in .py; the arrays go to a file beside it that ends in .npz, or `inside`.
+        The module has a function of the same name and arguments, which takes and gives arrays, and
+        `weights`, the arrays by name; a training step goes on from the state it was exported in.
+        Raises: RuntimeError before the first call; ValueError if it depends on functions that
+        cannot be written down, such as lambdas given to host().
+        """
+        export(self._latest, path, inside)
+
+    def explain(self) -> str:
+        """What was made of the program recorded last: calls, buffers, updates, blocks, threads."""
+        return explanation(self._latest)
 
     @property
     def _latest(self) -> "Entry":

@@ -50,6 +50,8 @@ def overwrite(
     try:
         options = {} if options is None else options
         values, keywords = numbers(options), form(options)
+        if modes.heard is not None:
+            modes.heard.append(values)
         if trace is not None:
             trace.guard(partial(form, options), keywords, options)
             trace.update(rows, rule, partial(numbers, options), len(values), keywords)
