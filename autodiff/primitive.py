@@ -41,6 +41,8 @@ class Primitive:
     view: whether the output may share memory with the first argument.
     accumulate: adds what the one rule gives, called with the same values, to an array in place;
         for rules whose result is mostly zeros.
+    check, body: where the forward raises errors about values, what does so, and the rest of it:
+        a compiled program calls the one as it is and takes the other apart.
     varying: tells of array arguments whether the shape of the output, or the meaning of another
         argument's shape, depends on their values.
     arguments: names of the array arguments; `variadic`: the name of the trailing `*arguments`.
@@ -49,6 +51,8 @@ class Primitive:
     __slots__ = (
         "accumulate",
         "arguments",
+        "body",
+        "check",
         "defaults",
         "family",
         "forward",
@@ -72,10 +76,13 @@ class Primitive:
         name: str | None,
         accumulate: Callable | None,
         varying: Callable[..., bool],
+        check: Callable[..., None] | None,
+        body: Callable | None,
     ) -> None:
         self.name = name or forward.__name__.lstrip("_")
         self.forward, self.family, self.promote, self.view = forward, family, promote, view
         self.rules, self.accumulate, self.varying = rules, accumulate, varying
+        self.check, self.body = check, body or forward
         self.plans: dict[int, Plan] = {}
         self.variadic: str | None = None
         self.defaults: dict[str, Any] = {}
@@ -235,9 +242,13 @@ def _declare(
     name: str | None = None,
     accumulate: Callable | None = None,
     varying: Callable[..., bool] = _never,
+    check: Callable[..., None] | None = None,
+    body: Callable | None = None,
     **rules: Callable,
 ) -> Primitive:
-    primitive = Primitive(forward, family, rules, promote, view, name, accumulate, varying)
+    primitive = Primitive(
+        forward, family, rules, promote, view, name, accumulate, varying, check, body
+    )
     if primitive.name in REGISTRY:
         raise ValueError(f"operation {primitive.name!r} is declared twice")
     REGISTRY[primitive.name] = primitive

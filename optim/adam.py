@@ -82,7 +82,7 @@ def _numbers(states: list[dict[str, Any]], options: dict[str, Any]) -> tuple[flo
     for state in states:
         state["step"] = t
     lr, decay = float(options["lr"]), options["weight_decay"]
-    beta1, beta2 = (float(beta) for beta in options["betas"])
+    beta1, beta2 = map(float, options["betas"])
     root = math.sqrt(1.0 - beta2**t)  # taken out of the fraction: one division less
     if options["decoupled_weight_decay"]:
         decay = 1.0 - lr * decay

@@ -119,8 +119,10 @@ class Plan:
     def _carry_names(self) -> None:
         """Call what is only on the way to a named result by the name of that result."""
         for call in reversed(self.program.calls):
+            if not is_elementwise(call):
+                continue
             name, form = call.result.name, (call.result.shape, call.result.dtype)
-            if is_elementwise(call) and name and form[0]:
+            if name and form[0]:
                 for x in call.inputs:
                     if self.uses[x] == 1 and x.call is not None and (x.shape, x.dtype) == form:
                         x.name = x.name or name
@@ -423,7 +425,7 @@ def takes_out(call: Call) -> bool:
 
 def may_fail(call: Call) -> bool:
     """Whether the call may raise an error, on values it was not recorded with."""
-    return call.kind in ("operation", "index", "function") or (
+    return call.kind in ("operation", "index", "function", "check") or (
         call.kind == "setitem" and HOLE in _items(call.function)
     )
 
@@ -475,7 +477,7 @@ def grouped(program: Program, uses: dict[Value, int], lent: set[Value]) -> list[
 
 
 def _is_large(call: Call) -> bool:
-    return is_elementwise(call) and call.result.size >= 2 * BLOCK
+    return is_elementwise(call) and call.result.size >= 2**16
 
 
 def _gathered(first: Call, waiting: list[Call]) -> tuple[Group, list[Call], list[Call]]:
@@ -514,7 +516,9 @@ def _gathered(first: Call, waiting: list[Call]) -> tuple[Group, list[Call], list
 
 def _sums_all(call: Call, shape: tuple[int, ...], inside: set[Value]) -> bool:
     """Whether a call sums all elements of a value of the group, or of products of two."""
-    if any(x.shape != shape for x in call.inputs) or call.result.shape:
+    if call.kind not in ("reduce", "dot") or call.result.shape:
+        return False
+    if any(x.shape != shape for x in call.inputs):
         return False
     if call.kind == "reduce":
         return (

@@ -143,6 +143,7 @@ KINDS: dict[str, Callable[[Any, Sequence[Any], dict], Any]] = {
     "index": _getitem,
     "setitem": _setitem,
     "operation": lambda f, x, p: f.forward(*x, **p),  # a whole Primitive
+    "check": lambda f, x, p: f(*x, **p),  # raises an error or does nothing; no result
     "update": lambda f, x, p: f(*x, **p),  # an optimiser's rule; several results
     "pack": _pack,  # as many elements, each operand from its start on
 }

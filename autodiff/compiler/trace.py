@@ -126,8 +126,14 @@ class Trace:
         mark = len(self.calls)
         if primitive.family != "random":
             operands = [self._recorded(x) for x in arrays]
+            if primitive.check is not None:
+                primitive.check(*arrays, **params)
+                checked = [x.value if x.__class__ is Recorded else x for x in operands]
+                self.calls.append(
+                    Call("check", primitive.check, checked, params, self.phase, self.place)
+                )
             try:
-                out = primitive.forward(*operands, **params)
+                out = primitive.body(*operands, **params)
             except Opaque:
                 del self.calls[mark:]
             else:

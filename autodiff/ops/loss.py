@@ -1,6 +1,7 @@
 """Losses that are one operation: composed, they would be a quarter of a small model's step."""
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -29,22 +30,28 @@ mean_square_error = general(
 )
 
 
-def _check_probabilities(x, what):
-    if x.size and not (
-        0 <= np.minimum.reduce(x, axis=None) <= np.maximum.reduce(x, axis=None) <= 1
-    ):
-        raise ValueError(
-            f"the {what} must be probabilities, got elements from {x.min()} to {x.max()}; for "
-            "logits take binary_cross_entropy_with_logits"
-        )
+def _within(a, low, high):
+    """Whether low <= a <= high in every element; by positions, which takes a third of min()."""
+    return low <= a.item(a.argmin()) and a.item(a.argmax()) <= high
 
 
-@np.errstate(divide="ignore")
+def _check_probabilities(x, y):
+    for a, what in (x, "input"), (y, "target"):
+        if a.size and not _within(a, 0, 1):
+            raise ValueError(
+                f"the {what} must be probabilities, got elements from {a.min()} to {a.max()}; for "
+                "logits take binary_cross_entropy_with_logits"
+            )
+
+
+def _cross_entropy_of_probabilities(x, y):
+    return (y - 1) * np.maximum(np.log1p(-x), -100) - y * np.maximum(np.log(x), -100)
+
+
 def _binary_cross_entropy(x, y, /):
     """-(y log x + (1 - y) log(1 - x)), each logarithm -100 at least."""
-    _check_probabilities(x, "input")
-    _check_probabilities(y, "target")
-    return (y - 1) * np.maximum(np.log1p(-x), -100) - y * np.maximum(np.log(x), -100)
+    _check_probabilities(x, y)
+    return _cross_entropy_of_probabilities(x, y)
 
 
 def _binary_cross_entropy_with_logits(x, y, /):
@@ -56,6 +63,8 @@ def _binary_cross_entropy_with_logits(x, y, /):
 binary_cross_entropy = elementwise(
     _binary_cross_entropy,
     promote="match",
+    check=_check_probabilities,
+    body=_cross_entropy_of_probabilities,
     x=lambda g, x, y: g * ((x - y) / np.maximum(x * (1 - x), 1e-12)),
     y=lambda g, x: g * (np.log1p(-x) - np.log(x)),
 )
@@ -67,23 +76,43 @@ binary_cross_entropy_with_logits = elementwise(
 )
 
 
+@lru_cache(64)
+def _row_starts(n, width):
+    """Where the rows of a matrix start, counted row by row."""
+    return np.arange(0, n * width, width)
+
+
+def _targets(target, ignore_index, width):
+    """The positions of the targets in a matrix (N, width), counted row by row, but the ignored.
+
+    Raises: IndexError if a target is not a class.
+    """
+    positions = _row_starts(target.shape[0], width)
+    if target.size and not _within(target, 0, width - 1):
+        rows = (target != ignore_index).nonzero()[0]
+        positions, target = positions[rows], target[rows]
+        if rows.size and not _within(target, 0, width - 1):
+            raise IndexError(
+                f"the target must be class indices from 0 to {width - 1}, or ignore_index="
+                f"{ignore_index}; got {target.min()} to {target.max()}"
+            )
+    elif ignore_index >= 0:
+        rows = (target != ignore_index).nonzero()[0]
+        positions, target = positions[rows], target[rows]
+    return positions + target
+
+
 def _nll_loss(x, target, /, ignore_index):
     """Minus the mean of the elements of x (N, C) at the target (N,), ignored rows left out."""
-    rows = (target != ignore_index).nonzero()[0]
-    columns = target[rows]
-    if rows.size and not 0 <= columns.min() <= columns.max() < x.shape[1]:
-        raise IndexError(
-            f"the target must be class indices from 0 to {x.shape[1] - 1}, or ignore_index="
-            f"{ignore_index}; got {columns.min()} to {columns.max()}"
-        )
-    return np.add.reduce(x[rows, columns]) / -rows.size
+    positions = _targets(target, ignore_index, x.shape[1])
+    return np.add.reduce(x.take(positions)) / -positions.size
 
 
 def _nll_loss_x(g, target, /, ignore_index, shape):
     """Zeros of `shape`, with -g / n at the target of each of the n rows not ignored."""
     out = zeros(shape, g)
-    rows = (target != ignore_index).nonzero()[0]
-    out[rows, target[rows]] = g / -max(rows.size, 1)
+    positions = _targets(target, ignore_index, shape[1])
+    out.reshape(-1)[positions] = g / -max(positions.size, 1)
     return out
 
 
