@@ -187,6 +187,7 @@ class Entry:
         self.recording, self.number = recording, versions.tick()
         self.frames: list[Any] = []
         self.verified = False
+        self.entrance: tuple[list[type], Callable | None] | None = None  # see call.py
         self.together: versions.Together | None = None
         self.counts: list[tuple[str, int]] = []
         program = self.program = recording.program
@@ -194,8 +195,6 @@ class Entry:
         self.cells, self.globals_read = outer_reads(function)
         self.needed, self.watched, self.same = recording.needed, recording.watched, recording.same
         self.simple = recording.given == [None] and form(["it"]) == "it"
-        self.specifications: list[tuple] = []
-        self.direct = False
         self.modules = [(m, _snapshot(m)) for m in recording.modules]
         self.changes = versions.changes
         fails = [call for call in program.calls if may_fail(call)]
@@ -250,7 +249,7 @@ class Entry:
         self.globals = {"__name__": "autodiff.compiled", **emitter.globals}
         exec(builtins.compile(self.source, filename, "exec"), self.globals)
 
-    def _frame(self) -> tuple[Any, list[Lent]]:
+    def frame(self) -> tuple[Any, list[Lent]]:
         arrays = [
             flat(source[1]) if source[0] == "flat" else source[1]._array
             for source in self.parameters
@@ -270,7 +269,7 @@ class Entry:
 
     def holds(self, leaves: Sequence) -> bool:
         """Whether this program does what the function would do now."""
-        if self.changes != versions.changes and not self._still_holds():
+        if self.changes != versions.changes and not self.still_holds():
             return False
         for target, is_none in self.needed:
             if (_tensor(target, leaves)._grad is None) is not is_none:
@@ -292,7 +291,8 @@ class Entry:
                 return False
         return True
 
-    def _still_holds(self) -> bool:
+    def still_holds(self) -> bool:
+        """Whether what seldom changes is as it was, after something did change."""
         if not all(_same(snapshot, _snapshot(module)) for module, snapshot in self.modules):
             return False
         if any(function() != value for function, value in self.recording.guards):
@@ -324,68 +324,32 @@ class Entry:
 
     # Running
 
-    def of_forms(self, forms: tuple) -> "Entry":
-        """This entry, having learnt what its arguments are if they are tensors and arrays alone."""
-        self.specifications = [(*form[:3], form[3] if len(form) == 4 else 0) for form in forms]
-        plain = [("argument", i) for i in range(len(forms))]
-        self.direct = self.arguments == plain and not self.recording.live
-        return self
-
-    def taken(self, args: tuple) -> list | None:
-        """The arrays of arguments that are tensors and arrays as at the recording; None if not."""
-        if len(args) != len(self.specifications):
-            return None
-        arrays = []
-        for x, (shape, strides, dtype, kind) in zip(args, self.specifications):
-            if kind == 0:
-                if x.__class__ is not np.ndarray:
-                    return None
-                array = x
-            elif isinstance(x, Tensor):
-                array, node = x._array, x._node
-                if node is None:
-                    if kind is not None:
-                        return None
-                elif kind != (1 if node.plan is None else 2):
-                    return None
-            else:
-                return None
-            if array.shape != shape or array.strides != strides or array.dtype is not dtype:
-                return None
-            arrays.append(array)
-        if len(args) > 1 and (args[0] is args[1] or len(set(map(id, arrays))) < len(arrays)):
-            return None
-        return arrays
-
     def suits(self, arrays: list) -> bool:
         """Whether the program may run on these arrays for all of its arguments."""
-        if self.changes != versions.changes and not self._still_holds():
+        if self.changes != versions.changes and not self.still_holds():
             return False
         return all(a.dtype is d and a.shape == s for a, (s, d) in zip(arrays, self.argument_forms))
 
     def step(self, arrays: list) -> None:
         """Run a program that has no results, on these arrays."""
-        frame = self.frames.pop() if self.frames else self._frame()
+        frame = self.frames.pop() if self.frames else self.frame()
         frame[0](*arrays)
         self._leave(frame, (), arrays, ())
         self.frames.append(frame)
 
-    def run(self, leaves: Sequence, arrays: list | None, args: tuple, kwargs: dict) -> Any:
-        """Run the program on the arguments' tensors and arrays; `arrays` if known are theirs."""
-        states = [(g.bit_generator, g.bit_generator.state) for g in self.rewound]
+    def run(self, leaves: Sequence, args: tuple, kwargs: dict) -> Any:
+        """Run the program on the arguments' tensors and arrays."""
+        states = self.random_states()
         try:
             if self.recording.live:
                 wrt = [_tensor(target, leaves) for target in self.recording.wrt]
                 results = _Differentiable.apply(self, leaves, args, kwargs, *wrt)
                 return self._result(results, leaves)
-            if arrays is None or not self.direct:
-                arrays = self._arrays(leaves)
-            frame = self.frames.pop() if self.frames else self._frame()
+            arrays = self._arrays(leaves)
+            frame = self.frames.pop() if self.frames else self.frame()
             results = frame[0](*arrays)
         except Exception as error:
-            for generator, state in states:
-                generator.state = state
-            return self._run_eagerly(error, args, kwargs)
+            return self.run_eagerly(error, states, args, kwargs)
         self._leave(frame, results, arrays, leaves)
         self.frames.append(frame)
         made = []
@@ -397,8 +361,16 @@ class Entry:
             return made[0]
         return self._result(made, leaves)
 
-    def _run_eagerly(self, error: Exception, args: tuple, kwargs: dict) -> Any:
+    def random_states(self) -> list[tuple[Any, Any]]:
+        """Where random generators are, if an error after their use is possible."""
+        return [(g.bit_generator, g.bit_generator.state) for g in self.rewound]
+
+    def run_eagerly(
+        self, error: Exception, states: Iterable[tuple[Any, Any]], args: tuple, kwargs: dict
+    ) -> Any:
         """Let the function itself fail, with its own message and state; it is as it was before."""
+        for generator, state in states:
+            generator.state = state
         result = self.function(*args, **kwargs)
         warnings.warn(
             f"the compiled program of {self.title} failed where the function did not "
@@ -481,7 +453,7 @@ class _Differentiable(Function):
         entry, leaves, args, kwargs = inputs[:4]
         ctx.call = entry, args, kwargs, inputs[4:]  # type: ignore[attr-defined]
         arrays = entry._arrays(leaves)
-        frame = entry.frames.pop() if entry.frames else entry._frame()
+        frame = entry.frames.pop() if entry.frames else entry.frame()
         outputs, ctx.kept = frame[0][0](*arrays)  # type: ignore[attr-defined]
         ctx.loan = _Loan(entry.frames, frame)  # type: ignore[attr-defined]
         entry._leave(frame, outputs, arrays, leaves)
