@@ -27,7 +27,11 @@ _OPERATORS = {
 }
 """What ufuncs are for scalars: operators on NumPy's numbers take a tenth of the time."""
 
-_OWN = ("bind", "step", "backward", "kept", "np", "blocks", "part", "i")
+_TAKEN = frozenset(
+    (*keyword.kwlist, *dir(np), *dir(builtins))
+    + ("bind", "step", "backward", "kept", "np", "blocks", "part", "i")
+)
+"""Names that values must not have."""
 
 THREADED = 2**21
 """Elements times calls from which a group is worth more than one thread."""
@@ -54,7 +58,7 @@ class Emitter:
     ) -> None:
         self.plan, self.arguments, self.seeds, self.now = plan, arguments, seeds, now
         self.names: dict[Value, str] = {}
-        self.taken: set[str] = {*keyword.kwlist, *dir(np), *dir(builtins), *_OWN}
+        self.taken: set[str] = set(_TAKEN)
         self.globals: dict[str, Any] = {"np": np}
         self.imports: set[str] = set()
         self.binding: list[str] = []

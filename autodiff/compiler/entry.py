@@ -14,7 +14,7 @@ from autodiff import versions
 from autodiff.compiler.arena import flat, home
 from autodiff.compiler.emit import Emitter
 from autodiff.compiler.merge import merge
-from autodiff.compiler.passes import common, constants, dead, simplify
+from autodiff.compiler.passes import Rule, Sweep, common, constants, dead, simplify
 from autodiff.compiler.plan import Plan, may_fail
 from autodiff.compiler.program import Program, Value
 from autodiff.compiler.trace import Trace
@@ -24,19 +24,10 @@ from autodiff.gradients import grad
 from autodiff.tape import GRAD, TRACE, Node, modes, walk
 from autodiff.tensor import Lent, Tensor, lift
 
-PASSES: dict[str, Callable[[Program], None]] = {
-    "dead": dead,
-    "merge": merge,
-    "constants": constants,
-    "simplify": simplify,
-    "common": common,
-}
-"""What is done to a program, by name."""
+PASSES = ("dead", "merge", "constants", "simplify", "common", "blocks")
+"""What is done to a program, and can be left out by name."""
 
-_ORDER = (
-    *("dead", "merge", "constants", "simplify", "common"),
-    *("constants", "simplify", "common", "dead"),
-)
+RULES: dict[str, Rule] = {"constants": constants, "simplify": simplify, "common": common}
 
 _new = object.__new__
 
@@ -206,12 +197,19 @@ class Entry:
         count = len(program.outputs)
         program.outputs += lent  # the passes keep them
         self.counts.append(("recorded", len(program.calls)))
-        for name in _ORDER:
-            if name == "merge":
-                merge(program, largest)
-            elif name not in disable:
-                PASSES[name](program)
-            self.counts.append((name, len(program.calls)))
+        off = set(disable)
+        if "dead" not in off:
+            dead(program)
+            self.counts.append(("dead", len(program.calls)))
+        merge(program, largest)
+        self.counts.append(("merge", len(program.calls)))
+        Sweep(program, [rule for name, rule in RULES.items() if name not in off])
+        self.counts.append(
+            (", ".join([name for name in RULES if name not in off]), len(program.calls))
+        )
+        if "dead" not in off:
+            dead(program)
+            self.counts.append(("dead", len(program.calls)))
         program.outputs, lent = program.outputs[:count], program.outputs[count:]
         likes = self.recording.likes
         for v in program.inputs:

@@ -1,10 +1,12 @@
-"""What is done to a recorded program before it is emitted. Every pass keeps what it computes.
+"""What is done to a recorded program before it is emitted; see also merge.py.
 
-Each takes a Program and changes it; see also merge.py.
+`dead` drops calls. The other passes are rules that look at one call after the other and may say
+what to put in the place of its result: `constants`, `simplify` and `common`. One sweep applies them
+all, each to what the others leave.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,54 +32,82 @@ def _is_number(value: Value) -> bool:
     return value.source is not None and value.source[0] in ("host", "number")
 
 
-def constants(program: Program) -> None:
+Rule = Callable[["Sweep", Call], Value | None]
+"""What to put in the place of a call's result; None to leave it."""
+
+
+class Sweep:
+    """Rewrites a program call by call; rules may add calls in front of the one at hand.
+
+    seen: the results there are already, by what computes them; see `common`.
+    """
+
+    def __init__(self, program: Program, rules: Sequence[Rule]) -> None:
+        self.rules = rules
+        self.calls: list[Call] = []
+        self.new: dict[Value, Value] = {}
+        self.seen: dict[Any, Value] = {}
+        for call in program.calls:
+            if any(x.__class__ is Value and x in self.new for x in call.operands):
+                call.operands = tuple(
+                    [self.new.get(x, x) if x.__class__ is Value else x for x in call.operands]
+                )
+            if len(call.results) == 1:
+                found = self.put(call)
+                if found is not call.result:
+                    self.new[call.result] = found
+                    found.name = found.name or call.result.name
+            else:
+                self.calls.append(call)
+        program.calls = self.calls
+        program.outputs = [self.new.get(x, x) for x in program.outputs]
+        program.writes = [(memory, self.new.get(x, x)) for memory, x in program.writes]
+
+    def put(self, call: Call) -> Value:
+        """What stands for the result of a call, which is kept if no rule knows better."""
+        for rule in self.rules:
+            found = rule(self, call)
+            if found is not None:
+                return found
+        self.calls.append(call)
+        return call.result
+
+    def add(self, like: Call, kind: str, function: Any, operands: Iterable, shape: Any) -> Value:
+        """What stands for the result of a new call beside `like`."""
+        call = Call(kind, function, tuple(operands), {}, like.phase, like.place)
+        dtype = np.dtype(function) if kind == "cast" else like.result.dtype
+        call.results = (Value(tuple(shape), dtype, call),)
+        return self.put(call)
+
+
+def constants(sweep: Sweep, call: Call) -> Value | None:
     """Compute ahead what depends on constants alone."""
-    new: dict[Value, Any] = {}
-    kept = []
-    for call in program.calls:
-        operands = [new.get(x, x) if x.__class__ is Value else x for x in call.operands]
-        ahead = (
-            len(call.results) == 1
-            and (call.kind != "operation" or call.function.family != "random")
-            and all(x.__class__ is not Value or x.array is not None for x in operands)
-            and (
-                call.kind in VIEWS
-                or call.result.nbytes
-                <= max(_LARGEST_CONSTANT, *(x.nbytes for x in operands if x.__class__ is Value))
-            )
-        )
-        if ahead:
-            out = call.evaluate([x.array if x.__class__ is Value else x for x in operands])
-            result = call.result
-            new[result] = Value(result.shape, result.dtype, array=np.asarray(out), name=result.name)
-        else:
-            kept.append(call)
-    program.calls = kept
-    program.replace(new)
+    for x in call.operands:
+        if x.__class__ is Value and x.array is None:
+            return None
+    result, given = call.result, call.inputs
+    if not given or (call.kind == "operation" and call.function.family == "random"):
+        return None
+    if call.kind not in VIEWS:
+        if result.nbytes > max([_LARGEST_CONSTANT, *[x.nbytes for x in given]]):
+            return None
+    out = call.evaluate([x.array if x.__class__ is Value else x for x in call.operands])
+    return Value(result.shape, result.dtype, array=np.asarray(out), name=result.name)
 
 
-def common(program: Program) -> None:
-    """Compute once what is computed twice."""
-    seen: dict[Any, Value] = {}
-    new: dict[Value, Any] = {}
-    kept = []
-    for call in program.calls:
-        for x in call.inputs:
-            if x.array is not None and x.shape and (c := _scalar(x)) is not None:
-                same = seen.setdefault((x.shape, x.dtype, c), x)
-                if same is not x:
-                    new[x] = same
-    for call in program.calls:
-        operands = tuple([new.get(x, x) if x.__class__ is Value else x for x in call.operands])
-        key = _identity(call, operands)
-        if key is not None and key in seen:
-            new[call.result] = seen[key]
-            continue
-        if key is not None:
-            seen[key] = call.result
-        kept.append(call)
-    program.calls = kept
-    program.replace(new)
+def common(sweep: Sweep, call: Call) -> Value | None:
+    """Compute once what is computed twice, and keep one of constants that are alike."""
+    for i, x in enumerate(call.operands):
+        if x.__class__ is Value and x.array is not None and x.shape:
+            if (c := _scalar(x)) is not None:
+                one = sweep.seen.setdefault((x.shape, x.dtype, c), x)
+                if one is not x:
+                    call.operands = (*call.operands[:i], one, *call.operands[i + 1 :])
+    key = _identity(call, call.operands)
+    if key is None:
+        return None
+    found = sweep.seen.setdefault(key, call.result)
+    return None if found is call.result else found
 
 
 def _identity(call: Call, operands: tuple) -> Any:
@@ -110,54 +140,11 @@ def _is_scalar(value: Value) -> bool:
     return value.array is not None and not value.shape
 
 
-# Simplification: rules by kind of call, each gives what to put in the place of the result
-
-
-class _Simplifier:
-    """Rewrites a program call by call; rules may add calls in front of the one at hand."""
-
-    def __init__(self, program: Program) -> None:
-        self.program, self.calls = program, []
-        self.new: dict[Value, Any] = {}
-        self.uses: dict[Value, int] = {}
-
-    def run(self) -> None:
-        for call in self.program.calls:
-            if any(x.__class__ is Value and x in self.new for x in call.operands):
-                call.operands = tuple(
-                    [self.new.get(x, x) if x.__class__ is Value else x for x in call.operands]
-                )
-            found = self.simplified(call) if len(call.results) == 1 else None
-            if found is None:
-                self.calls.append(call)
-            else:
-                found = self.new.get(found, found)
-                self.new[call.result] = found
-                if not found.name:
-                    found.name = call.result.name
-        self.program.calls = self.calls
-        self.program.replace(self.new)
-
-    def simplified(self, call: Call) -> Value | None:
-        rule = RULES.get(call.kind)
-        return None if rule is None else rule(self, call)
-
-    def add(self, like: Call, kind: str, function: Any, operands: Iterable, shape: Any) -> Value:
-        """A new call beside `like`, of the same phase, and simplified itself."""
-        call = Call(kind, function, tuple(operands), {}, like.phase, like.place)
-        dtype = np.dtype(function) if kind == "cast" else like.result.dtype
-        call.results = (Value(tuple(shape), dtype, call),)
-        found = self.simplified(call)
-        if found is None:
-            self.calls.append(call)
-            return call.result
-        return found
-
-
-def simplify(program: Program) -> None:
+def simplify(sweep: Sweep, call: Call) -> Value | None:
     """Take out what changes nothing, join chains of views, casts and factors, and see through
     joins: a part of what was put together is that part."""
-    _Simplifier(program).run()
+    rule = RULES.get(call.kind)
+    return None if rule is None else rule(sweep, call)
 
 
 def _scalar(x: Any) -> Any:
@@ -179,7 +166,7 @@ def _like(x: Any, call: Call) -> bool:
     return x.__class__ is Value and x.shape == call.result.shape and x.dtype == call.result.dtype
 
 
-def _reduce(s: _Simplifier, call: Call) -> Value | None:
+def _reduce(s: Sweep, call: Call) -> Value | None:
     """A sum along an axis of a matrix as its product with ones: 0.4 us for 100 x 8, not 3."""
     x, dtype = call.operands[0], call.result.dtype
     axis, rest = call.parameters.get("axis"), set(call.parameters) - {"axis", "keepdims"}
@@ -196,7 +183,7 @@ def _reduce(s: _Simplifier, call: Call) -> Value | None:
     return s.add(call, "reshape", call.result.shape, (total,), call.result.shape)
 
 
-def _ufunc(s: _Simplifier, call: Call) -> Value | None:
+def _ufunc(s: Sweep, call: Call) -> Value | None:
     if is_elementwise(call):
         _narrow(call)
     f, operands = call.function, call.operands
@@ -239,7 +226,7 @@ def _narrow(call: Call) -> None:
                 call.operands = (*call.operands[:i], narrow, *call.operands[i + 1 :])
 
 
-def _factors(s: _Simplifier, call: Call, x: Any, c: float) -> Value | None:
+def _factors(s: Sweep, call: Call, x: Any, c: float) -> Value | None:
     """(x * a) * c as x * (a c), and x / c where 1 / c is exact as x * (1 / c)."""
     if call.function is np.divide:
         if c == 0 or not math.isfinite(c) or abs(math.frexp(c)[0]) != 0.5:
@@ -269,7 +256,7 @@ def _number(call: Call, c: float) -> Value:
     return Value((), dtype, array=np.array(c, dtype))
 
 
-def _joined(s: _Simplifier, call: Call, x: Any, y: Any) -> Value | None:
+def _joined(s: Sweep, call: Call, x: Any, y: Any) -> Value | None:
     """Zeros with x in one place plus zeros with y in another: zeros with both."""
     if not (_like(x, call) and _like(y, call)):
         return None
@@ -330,17 +317,17 @@ def _apart(a: list[range], b: list[range]) -> bool:
     return any(set(x).isdisjoint(y) for x, y in zip(a, b, strict=True))
 
 
-def _cast(s: _Simplifier, call: Call) -> Value | None:
+def _cast(s: Sweep, call: Call) -> Value | None:
     x = call.operands[0]
     return x if x.dtype == call.result.dtype else None
 
 
-def _copy(s: _Simplifier, call: Call) -> Value | None:
+def _copy(s: Sweep, call: Call) -> Value | None:
     x = call.operands[0]  # values have no memory that could be written, but they have a layout
     return None if x.call is not None and x.call.kind == "transpose" else x
 
 
-def _reshape(s: _Simplifier, call: Call) -> Value | None:
+def _reshape(s: Sweep, call: Call) -> Value | None:
     x = call.operands[0]
     if x.shape == call.result.shape:
         return x
@@ -350,7 +337,7 @@ def _reshape(s: _Simplifier, call: Call) -> Value | None:
     return None
 
 
-def _transpose(s: _Simplifier, call: Call) -> Value | None:
+def _transpose(s: Sweep, call: Call) -> Value | None:
     x, axes = call.operands[0], call.function
     inner = x.call
     if inner is not None and inner.kind == "transpose":
@@ -361,11 +348,11 @@ def _transpose(s: _Simplifier, call: Call) -> Value | None:
     return x if axes == tuple(range(len(axes))) else None
 
 
-def _broadcast(s: _Simplifier, call: Call) -> Value | None:
+def _broadcast(s: Sweep, call: Call) -> Value | None:
     return call.operands[0] if call.operands[0].shape == call.result.shape else None
 
 
-def _getitem(s: _Simplifier, call: Call) -> Value | None:
+def _getitem(s: Sweep, call: Call) -> Value | None:
     x, shape = call.operands[0], call.result.shape
     if call.function is Ellipsis or call.function == ():
         return x
@@ -411,7 +398,7 @@ def _getitem(s: _Simplifier, call: Call) -> Value | None:
     return None
 
 
-def _through_reshape(s: _Simplifier, call: Call, inner: Call) -> Value | None:
+def _through_reshape(s: Sweep, call: Call, inner: Call) -> Value | None:
     """x[..., None, ...] at the index 0 of the new axis is x."""
     x, whole = inner.operands[0], inner.result
     items = _spelled(call.function, len(whole.shape))
@@ -446,7 +433,7 @@ def _kept(key: Any, shape: tuple[int, ...]) -> list[bool]:
     return [isinstance(item, slice) for item in _spelled(key, len(shape))]
 
 
-def _spread(s: _Simplifier, call: Call, x: Any, shape: tuple[int, ...]) -> Value | None:
+def _spread(s: Sweep, call: Call, x: Any, shape: tuple[int, ...]) -> Value | None:
     """x, which was put into a place of this shape, as it stands there."""
     if x.__class__ is not Value:
         return None
@@ -455,7 +442,7 @@ def _spread(s: _Simplifier, call: Call, x: Any, shape: tuple[int, ...]) -> Value
     return x if x.shape == shape else s.add(call, "broadcast", shape, (x,), shape)
 
 
-RULES: dict[str, Callable[[_Simplifier, Call], Value | None]] = {
+RULES: dict[str, Callable[[Sweep, Call], Value | None]] = {
     "reduce": _reduce,
     "ufunc": _ufunc,
     "cast": _cast,

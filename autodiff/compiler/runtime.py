@@ -46,11 +46,8 @@ def compile(
     >>> f(autodiff.ones(3)), f(autodiff.ones(3))
     (tensor(9.), tensor(9.))
     """
-    unknown = set(disable) - {*PASSES, "blocks"}
-    if unknown:
-        raise ValueError(
-            f"there are no passes {sorted(unknown)}; the passes are {[*PASSES, 'blocks']}"
-        )
+    if unknown := set(disable) - set(PASSES):
+        raise ValueError(f"there are no passes {sorted(unknown)}; the passes are {PASSES}")
     options = dict(fullgraph=fullgraph, verify=verify, disable=tuple(disable))
     if function is None:
         return lambda function: Compiled(function, **options)  # type: ignore[arg-type]
