@@ -103,11 +103,17 @@ class Plan:
         self.order = {call: i for i, call in enumerate(program.calls)}
         self.group_of = {c: s for s in self.steps if isinstance(s, Group) for c in calls_of(s)}
         self.part_of: dict[Value, tuple[Value, Any]] = {}
+        self._zeros: dict[Call, bool] = {}
+        self._owners: dict[Value, Value] = {}
+        self._starts: dict[Value, int] = {}  # when the first part of a join is computed
         self.last: dict[Value, int] = {}
         self.target: dict[Value, Value] = {}
         self._carry_names()
         self._place_parts()
         self._find_last_uses()
+        for x in self.part_of:
+            owner, at = self.owner(x), self.order[x.call]  # type: ignore[index]
+            self._starts[owner] = min(at, self._starts.get(owner, at))
         self._choose_targets()
         for x in program.inputs:
             self._give(x)
@@ -144,20 +150,25 @@ class Plan:
                     self.part_of[x] = call.result, key
 
     def _on_zeros(self, call: Call) -> bool:
-        """Whether a setitem is, in the end, on constant zeros, with all before it used here alone."""
-        x = call.operands[0]
-        if x.array is not None:
-            return not x.array.any()
-        inner = x.call
-        return (
-            inner is not None
-            and inner.kind == "setitem"
-            and HOLE not in _items(inner.function)
-            and x not in self.outputs
-            and x not in self.lent
-            and self.uses[x] == 1
-            and self._on_zeros(inner)
-        )
+        """Whether a setitem is on constant zeros, at last, and all before it is used here alone."""
+        known = self._zeros.get(call)
+        if known is None:
+            x = call.operands[0]
+            inner = x.call
+            if x.array is not None:
+                known = not x.array.any()
+            else:
+                known = (
+                    inner is not None
+                    and inner.kind == "setitem"
+                    and HOLE not in _items(inner.function)
+                    and x not in self.outputs
+                    and x not in self.lent
+                    and self.uses[x] == 1
+                    and self._on_zeros(inner)
+                )
+            self._zeros[call] = known
+        return known
 
     def _can_be_part(self, x: Value, whole: Call) -> bool:
         call = x.call
@@ -174,6 +185,12 @@ class Plan:
 
     def owner(self, x: Value) -> Value:
         """The value whose memory x lies in."""
+        found = self._owners.get(x)
+        if found is None:
+            found = self._owners[x] = self._owner(x)
+        return found
+
+    def _owner(self, x: Value) -> Value:
         while True:
             if x in self.part_of:
                 x = self.part_of[x][0]
@@ -316,6 +333,7 @@ class Plan:
         like = _part(self.slots[whole].like, key, x.shape)
         if like is None or (x.call.kind == "dot" and not like.flags.c_contiguous):  # type: ignore[union-attr]
             del self.part_of[x]
+            self._owners.clear()
             self.last[x] = max(self.last.get(x, 0), self.order[whole.call])  # type: ignore[index]
             self._assign_buffer(x, x.call, self.order[x.call])  # type: ignore[arg-type,index]
             return
@@ -360,7 +378,7 @@ class Plan:
                     self._make(x, "same", of=y, like=self.slots[y].like)
                     self.buffer_of[x] = buffer
                     return
-        start = min([i, *(self.order[c] for c in self._parts_calls(x))])
+        start = min(i, self._starts.get(self.owner(x), i))
         fitting = [
             b
             for b in self.buffers
@@ -375,9 +393,6 @@ class Plan:
             self.buffers.append(buffer)
             self._make(x, "empty", like=np.empty(x.shape, x.dtype))
         self.buffer_of[x] = buffer
-
-    def _parts_calls(self, x: Value) -> list[Call]:
-        return [p.call for p in self.part_of if p.call and self.owner(p) is self.owner(x)]
 
     def _left(self, y: Value, x: Value, i: int, until: int) -> Buffer | None:
         """The buffer of y, if nobody needs it after call i and it has the form of x."""
