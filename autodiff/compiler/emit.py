@@ -393,10 +393,7 @@ class Emitter:
 
     def _read_elsewhere(self, x: Value) -> bool:
         """Whether a scalar is needed besides as an operand of array calls."""
-        return x in self.plan.program.outputs or any(
-            x in c.inputs and (c.kind != "ufunc" or not c.result.shape)
-            for c in self.plan.program.calls
-        )
+        return x in self.plan.read_as_scalars
 
     def _scalar_text(self, x: Any) -> str:
         if x.__class__ is Value and x.array is not None:

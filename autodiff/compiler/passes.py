@@ -48,10 +48,9 @@ class Sweep:
         self.new: dict[Value, Value] = {}
         self.seen: dict[Any, Value] = {}
         for call in program.calls:
-            if any(x.__class__ is Value and x in self.new for x in call.operands):
-                call.operands = tuple(
-                    [self.new.get(x, x) if x.__class__ is Value else x for x in call.operands]
-                )
+            if not self.new.keys().isdisjoint(call.inputs):
+                new = self.new
+                call.take([new.get(x, x) if x.__class__ is Value else x for x in call.operands])
             if len(call.results) == 1:
                 found = self.put(call)
                 if found is not call.result:
@@ -102,7 +101,7 @@ def common(sweep: Sweep, call: Call) -> Value | None:
             if (c := _scalar(x)) is not None:
                 one = sweep.seen.setdefault((x.shape, x.dtype, c), x)
                 if one is not x:
-                    call.operands = (*call.operands[:i], one, *call.operands[i + 1 :])
+                    call.take((*call.operands[:i], one, *call.operands[i + 1 :]))
     key = _identity(call, call.operands)
     if key is None:
         return None
@@ -223,7 +222,7 @@ def _narrow(call: Call) -> None:
             others = call.operands[:i] + call.operands[i + 1 :]
             if any(y.__class__ is Value and y.shape == shape for y in others):
                 narrow = Value((), x.dtype, array=np.array(c, x.dtype))
-                call.operands = (*call.operands[:i], narrow, *call.operands[i + 1 :])
+                call.take((*call.operands[:i], narrow, *call.operands[i + 1 :]))
 
 
 def _factors(s: Sweep, call: Call, x: Any, c: float) -> Value | None:

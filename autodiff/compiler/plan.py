@@ -76,7 +76,7 @@ class Plan:
     outputs: values that the caller keeps, in memory of their own. lent: values that must stay
     until the next run. steps: calls and groups in the order they run. copies: (memory, value)
     pairs still to be copied at the end. boxes: scalars that array calls take, which go into a 0-d
-    array as well. made: static values in the order they are made.
+    array as well; read_as_scalars: those that are needed otherwise too. made: static values in the order they are made.
     """
 
     def __init__(
@@ -88,6 +88,7 @@ class Plan:
         self.made: list[Value] = []
         self.copies: list[tuple[Value, Value]] = []
         self.boxes: set[Value] = set()
+        self.read_as_scalars: set[Value] = set(program.wanted)
         self.buffers: list[Buffer] = []
         self.buffer_of: dict[Value, Buffer] = {}
         self.uses: dict[Value, int] = {}
@@ -290,6 +291,8 @@ class Plan:
         i = self.order[call]
         for x in call.inputs:
             slot = self.slot(x)
+            if slot.kind == "scalar" and not (call.kind == "ufunc" and call.results[0].shape):
+                self.read_as_scalars.add(x)
             if (
                 slot.kind == "scalar"
                 and any(r.shape for r in call.results)

@@ -53,10 +53,14 @@ class Value:
 class Call:
     """One NumPy call: a kind of KINDS, its function, operands (Values and numbers), parameters.
 
-    phase: forward, backward or update. place: the path of the module it belongs to.
+    inputs: the operands that are Values. phase: forward, backward or update. place: the path of the
+    module it belongs to.
     """
 
-    __slots__ = ("function", "kind", "operands", "parameters", "phase", "place", "results")
+    __slots__ = (
+        *("function", "inputs", "kind", "operands"),
+        *("parameters", "phase", "place", "results"),
+    )
 
     def __init__(
         self,
@@ -67,7 +71,8 @@ class Call:
         phase: str = "forward",
         place: str = "",
     ) -> None:
-        self.kind, self.function, self.operands = kind, function, tuple(operands)
+        self.kind, self.function = kind, function
+        self.take(operands)
         self.parameters, self.phase, self.place = parameters, phase, place
         self.results: tuple[Value, ...] = ()
 
@@ -76,10 +81,10 @@ class Call:
         """The result, of a call that has one."""
         return self.results[0]
 
-    @property
-    def inputs(self) -> list[Value]:
-        """The operands that are Values."""
-        return [x for x in self.operands if x.__class__ is Value]
+    def take(self, operands: Sequence[Any]) -> None:
+        """Have these operands."""
+        self.operands = tuple(operands)
+        self.inputs = [x for x in self.operands if x.__class__ is Value]
 
     def evaluate(self, operands: Sequence[Any]) -> Any:
         """The result on arrays; a tuple if there are several."""
@@ -213,6 +218,6 @@ class Program:
 
         for call in self.calls:
             if any(x.__class__ is Value and x in new for x in call.operands):
-                call.operands = tuple([final(x) for x in call.operands])
+                call.take([final(x) for x in call.operands])
         self.outputs = [final(x) for x in self.outputs]
         self.writes = [(memory, final(x)) for memory, x in self.writes]
