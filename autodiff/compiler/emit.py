@@ -183,6 +183,9 @@ class Emitter:
 
     def _constant_text(self, x: Value) -> str:
         array = x.array
+        if not array.size:
+            self.imports.add("empty")
+            return f"empty({array.shape}, {self._dtype(array.dtype)})"
         if (
             array.ndim
             and array.size
@@ -493,7 +496,9 @@ class Emitter:
         for key, value in call.parameters.items():
             if isinstance(value, np.dtype):
                 text = self._dtype(value)
-            elif isinstance(value, (int, float, str, bool, type(None), tuple)) and _is_plain(value):
+            elif isinstance(value, tuple) and _is_plain(value):
+                text = repr(tuple(value))  # a Size is one
+            elif isinstance(value, (int, float, str, bool, type(None))) and _is_plain(value):
                 text = repr(value)
             else:
                 text = self.constant(value, key)

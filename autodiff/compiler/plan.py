@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.compiler.program import HOLE, VIEWS, Call, Program, Value, is_elementwise
+from autodiff.compiler.program import HOLE, VIEWS, Call, Program, Value, is_elementwise, viewing
 
 BLOCK = 2**14
 """Elements of a block: a few such pieces of float32 stay in the second-level cache."""
@@ -470,7 +470,7 @@ def _part(whole: Any, key: Any, shape: tuple[int, ...]) -> Any:
     how, where = key
     if how == "flat":
         return whole[where : where + math.prod(shape)].reshape(shape)
-    part = whole[(*where, ...) if isinstance(where, tuple) else (where, ...)]
+    part = whole[viewing(where)]
     return part if part.shape == shape else None
 
 

@@ -115,8 +115,13 @@ HOLE = type("Hole", (), {"__repr__": lambda self: "HOLE"})()
 
 
 def _getitem(key: Any, operands: Sequence[Any], _: dict) -> Any:
-    key = filled(key, operands[1:])
-    return operands[0][(*key, ...) if isinstance(key, tuple) else (key, ...)]
+    return operands[0][viewing(filled(key, operands[1:]))]
+
+
+def viewing(key: Any) -> Any:
+    """The key, with an Ellipsis, so that what it takes is a view even if it is one element."""
+    items = key if isinstance(key, tuple) else (key,)
+    return items if any(item is Ellipsis for item in items) else (*items, ...)
 
 
 def _pack(size: int, operands: Sequence[Any], parameters: dict) -> Any:

@@ -268,7 +268,8 @@ class Trace:
 
     def on_tape(self, node: Any, array: Any) -> None:
         """A node was made for an operation that gave `array`."""
-        self.nodes[node] = self.known[id(array)].value
+        if not self.refused:
+            self.nodes[node] = self.known[id(array)].value
 
     def gradient_of(self, node: Any, gradient: Tensor) -> None:
         """This is the gradient of what a node gave; it is called after it."""

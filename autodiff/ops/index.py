@@ -231,5 +231,5 @@ def _repeat_x(g, repeats, axis, x_shape):
 
 
 repeat = linear(
-    _repeat, numpy=np.repeat, varying=lambda x, repeats: np.ndim(repeats) > 0, x=_repeat_x
+    _repeat, numpy=np.repeat, varying=lambda x, repeats: hasattr(repeats, "dtype"), x=_repeat_x
 )
