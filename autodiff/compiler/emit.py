@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from autodiff.compiler.plan import Group, Plan, Slot, calls_of, parts_of
-from autodiff.compiler.program import HOLE, VIEWS, Call, Value
+from autodiff.compiler.program import HOLE, VIEWS, Call, Value, shows
 from autodiff.compiler.threads import get_num_threads, together
 
 _OPERATORS = {
@@ -106,8 +106,6 @@ class Emitter:
     def text(self, x: Any, array: bool = False) -> str:
         """The operand as the step writes it; `array` for one that an array call takes."""
         if x.__class__ is not Value:
-            if array and isinstance(x, float):
-                return repr(x)
             return repr(x) if np.isfinite(x) else f"float({str(x)!r})"
         if array and x in self.boxed:
             return self.boxed[x]
@@ -301,7 +299,7 @@ class Emitter:
         text = self.text(x)
         if x in self.lent_locals:
             return text
-        if slot.kind == "local" and x.call is not None and x.call.kind not in VIEWS:
+        if slot.kind == "local" and x.call is not None and not shows(x.call):
             return text
         if slot.kind == "scalar":
             self.imports.add("array")

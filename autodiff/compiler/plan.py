@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.compiler.program import HOLE, VIEWS, Call, Program, Value, is_elementwise, viewing
+from autodiff.compiler.program import HOLE, VIEWS, Call, Program, Value, is_elementwise, shows, viewing
 
 BLOCK = 2**14
 """Elements of a block: a few such pieces of float32 stay in the second-level cache."""
@@ -142,6 +142,8 @@ class Plan:
         for call in reversed(self.program.calls):
             if call.kind not in ("concatenate", "pack", "setitem") or call.result in self.outputs:
                 continue
+            if not call.result.shape:
+                continue
             if call.kind == "setitem" and (
                 HOLE in _items(call.function) or not self._on_zeros(call)
             ):
@@ -195,8 +197,8 @@ class Plan:
         while True:
             if x in self.part_of:
                 x = self.part_of[x][0]
-            elif (x.call is not None and x.call.kind in VIEWS) or (
-                x.call is not None and x.call.kind == "setitem" and self._chained(x.call)
+            elif x.call is not None and (
+                shows(x.call) or (x.call.kind == "setitem" and self._chained(x.call))
             ):
                 x = x.call.operands[0]
             else:

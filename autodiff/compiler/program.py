@@ -163,6 +163,11 @@ VIEWS = frozenset(("reshape", "transpose", "getitem", "broadcast"))
 """Kinds whose result shows the memory of the first operand (reshape only if that is possible)."""
 
 
+def shows(call: Call) -> bool:
+    """Whether the result may show the memory of the first operand."""
+    return call.kind in VIEWS or (call.kind == "operation" and call.function.view)
+
+
 def is_elementwise(call: Call) -> bool:
     """Whether an element of the result depends on the same element of each operand alone."""
     return (call.kind == "ufunc" and call.function.signature is None) or call.kind in (
