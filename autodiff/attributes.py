@@ -4,6 +4,8 @@ import itertools
 from collections.abc import Callable
 from typing import Self
 
+from autodiff import versions
+
 
 class Size(tuple):
     """The shape of a tensor: a tuple of ints that knows its number of elements."""
@@ -60,6 +62,7 @@ class RemovableHandle:
     def remove(self) -> None:
         """Take the hook away; again is harmless."""
         self._hooks.pop(self.id, None)
+        versions.changes += 1
 
     def __enter__(self) -> Self:
         return self

@@ -49,6 +49,8 @@ def apply(primitive: Primitive, args: Sequence, params: dict[str, Any] = _NO_PAR
             a = a._array
         elif a.__class__ not in _NUMBERS:
             a = _operand(primitive, a)
+            if trace is not None:
+                a = trace.plain(a)
         if a.__class__ not in _NUMBERS:
             d = a.dtype
             if first is None:
@@ -67,6 +69,8 @@ def apply(primitive: Primitive, args: Sequence, params: dict[str, Any] = _NO_PAR
         else:
             out = trace.run(primitive, arrays, params)
     except Exception as error:
+        if trace is not None:
+            trace.spoil(f"{primitive.name} raised an error while it was recorded")
         _explain(error, primitive, arrays, params)
     if out.__class__ is not _ndarray:
         out = _storage(out)
@@ -551,6 +555,7 @@ class Tensor:
 
         if self._node.hooks is None:
             self._node.hooks = {}
+        versions.changes += 1
         return RemovableHandle(self._node.hooks, run)
 
     @property

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from autodiff import Tensor, is_grad_enabled
+from autodiff.compiler import guard
 from autodiff.utils.hooks import RemovableHandle
 
 
@@ -21,8 +22,16 @@ class Hooks:
         self.load_pre: OrderedDict = OrderedDict()
         self.load_post: OrderedDict = OrderedDict()
 
+    def _around_forward(self) -> tuple:
+        """Which hooks there are around forward and backward, by their numbers."""
+        return tuple(
+            tuple(hooks)
+            for hooks in (self.forward_pre, self.forward, self.backward_pre, self.backward)
+        )
+
     def call(self, module: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
         """What module.forward(...) gives, with the hooks around it."""
+        guard(self._around_forward)
         for hook, takes_kwargs in tuple(self.forward_pre.values()):
             if takes_kwargs:
                 result = hook(module, args, kwargs)

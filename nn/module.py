@@ -77,6 +77,13 @@ class Module(Hooked):
             self._note_buffer(name, value.persistent)
         super().__setattr__(name, value)
         changed()
+        trace = recorder()
+        if trace is not None and value is not old:
+            trace.attribute_set(self, name)
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        changed()
 
     def __repr__(self) -> str:
         extra = self.extra_repr()
@@ -251,8 +258,10 @@ class Module(Hooked):
         for parameter in self.parameters():
             if set_to_none:
                 parameter.grad = None
-            elif parameter.grad is not None:
-                parameter.grad.detach_().zero_()
+            elif (gradient := parameter.grad) is not None:
+                if gradient.requires_grad:
+                    gradient.detach_()
+                gradient.zero_()
 
     def _apply(self, fn: Callable[[Tensor], Tensor]) -> Self:
         """Convert parameters, their gradients and buffers; they stay the same objects."""

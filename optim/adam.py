@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from autodiff import Tensor, overwrite, zeros_like
-from autodiff.compiler import guard
+from autodiff.compiler import guard, recorder
 from optim.optimizer import Optimizer, non_negative
 
 
@@ -73,7 +73,18 @@ class Adam(Optimizer):
         rule = _amsgrad if amsgrad else _adam
         for alike in rows.values():
             states = [self.state[tensors[0]] for tensors, _ in alike]
+            if recorder():  # another step may have updated a part of them
+                guard(partial(_in_step, states), each_run=True)
             overwrite(alike, rule, partial(_numbers, states), _form, options, self.programs)
+
+
+def _in_step(states: list[dict[str, Any]]) -> bool:
+    """Whether parameters with these states have made as many steps."""
+    t = states[0]["step"]
+    for state in states:
+        if state["step"] != t:
+            return False
+    return True
 
 
 def _numbers(states: list[dict[str, Any]], options: dict[str, Any]) -> tuple[float, ...]:

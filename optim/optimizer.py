@@ -2,12 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from autodiff import Tensor, enable_grad, tensor
-from autodiff.compiler import changed, guard
+from autodiff.compiler import changed, guard, recorder
 
 
 class Optimizer:
@@ -30,7 +31,7 @@ class Optimizer:
         if not isinstance(groups[0], dict):
             groups = [{"params": groups}]
         self.defaults = defaults
-        self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
+        self.state: defaultdict[Tensor, dict[str, Any]] = _State(dict)
         self.param_groups: list[dict[str, Any]] = []
         self.programs: dict[Any, Any] = {}  # compiled updates, see autodiff.overwrite
         for group in groups:
@@ -38,6 +39,10 @@ class Optimizer:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "programs": {}}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        changed()
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Optimise further parameters: a dict with "params" and options of their own.
@@ -82,6 +87,12 @@ class Optimizer:
             pairs = [(p, g) for p in group["params"] if (g := p.grad) is not None]
             if pairs:
                 self.update(pairs, group)
+        if recorder():
+            guard(lambda: list(map(id, self.state.values())))
+            for group in self.param_groups:
+                identities = partial(_identities, group)
+                guard(identities)  # of a list that was written to
+                guard(identities, group)  # of another list
         return loss
 
     def update(self, pairs: list[tuple[Tensor, Tensor]], options: dict[str, Any]) -> None:
@@ -128,7 +139,7 @@ class Optimizer:
         keys = [k for group in state_dict["param_groups"] for k in group["params"]]
         params = [p for group in self.param_groups for p in group["params"]]
         owner = dict(zip(keys, params, strict=True))
-        state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
+        state: defaultdict[Tensor, dict[str, Any]] = _State(dict)
         for key, values in state_dict["state"].items():
             p = owner[key]
             state[p] = {k: _restored(k, v, p) for k, v in values.items()}
@@ -145,6 +156,32 @@ class Optimizer:
             lines.append(f"Parameter Group {i}")
             lines += [f"    {k}: {v}" for k, v in sorted(group.items()) if k != "params"]
         return "\n".join([*lines, ")"])
+
+
+class _State(defaultdict):
+    """State by parameter, which a compiled step relies on."""
+
+    def __setitem__(self, p: Tensor, values: dict[str, Any]) -> None:
+        super().__setitem__(p, values)
+        changed()
+
+    def __delitem__(self, p: Tensor) -> None:
+        super().__delitem__(p)
+        changed()
+
+    def pop(self, *args: Any) -> Any:
+        """See dict.pop."""
+        changed()
+        return super().pop(*args)
+
+    def clear(self) -> None:
+        """See dict.clear."""
+        super().clear()
+        changed()
+
+
+def _identities(group: dict[str, Any]) -> list[int]:
+    return list(map(id, group["params"]))
 
 
 def _stored(key: str, value: Any) -> Any:

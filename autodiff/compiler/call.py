@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from autodiff import versions
-from autodiff.compiler.entry import Entry, contents
+from autodiff.compiler.entry import Entry, contents, differs
 from autodiff.tensor import Lent, Tensor
 
 MISS = object()
@@ -30,6 +30,7 @@ def entrance(entry: Entry, forms: tuple, classes: list[type]) -> Callable[..., A
     names: dict[str, Any] = {
         **dict(versions=versions, tick=versions.tick, entry=entry, MISS=MISS, Tensor=Tensor),
         **dict(new=object.__new__, Lent=Lent, contents=contents, form=entry.form),
+        **dict(overlap=np.may_share_memory, differs=differs),
     }
 
     def named(thing: Any, name: str) -> str:
@@ -56,15 +57,19 @@ def entrance(entry: Entry, forms: tuple, classes: list[type]) -> Callable[..., A
                 if form[3] is None
                 else f"{node} is None or ({node}.plan is None) is not {form[3] == 1}"
             )
-        tests += [f"x{i} is x{j}" for j in range(i)]
+        tests += [f"a{i} is a{j}" for j in range(i)]
+        if entry.written_arguments:
+            tests += [f"overlap(a{i}, a{j})" for j in range(i)]
     for t, is_none in entry.needed:
         tests.append(f"{target(t)}._grad is {'not ' if is_none else ''}None")
     for options, before, _ in entry.watched:
-        tests.append(f"{named(options, 'options')} != {named(before, 'before')}")
+        tests.append(f"differs({named(options, 'options')}, {named(before, 'before')})")
     for cell, value in entry.cells:
         tests.append(f"contents({named(cell, 'cell')}) is not {named(value, 'value')}")
     for outer, name, value in entry.globals_read:
         tests.append(f"{named(outer, 'outer')}.get({name!r}) is not {named(value, 'value')}")
+    for function, value in recording.each_run:
+        tests.append(f"{named(function, 'function')}() != {named(value, 'value')}")
     for i, t in entry.same:
         tests.append(f"x{i} is not {named(t, 'tensor')}")
     lines += [f"    if {test}:\n        return MISS" for test in tests]

@@ -259,7 +259,6 @@ class Emitter:
                 self.body[mark] += f"  # {call.place}"
                 place = call.place
         if self.seeds is None:
-            self._copy_back()
             self._return([*outputs, *self.lent_locals])
         else:
             if phase != "outside":
@@ -284,22 +283,41 @@ class Emitter:
 
     def _copy_back(self) -> None:
         """Copy into memory from outside what was not computed there."""
+        written = {memory for memory, _ in self.plan.copies}
+        texts = []
         for memory, value in self.plan.copies:
-            self.imports.add("copyto")
-            self.line(f"copyto({self.text(memory)}, {self.text(value)})")
+            text = self.text(value)
+            if self.plan.owner(value) in written - {memory}:  # it may be written before it is read
+                name = self._new_name("old")
+                self.line(f"{name} = {text}.copy()")
+                text = name
+            texts.append((self.text(memory), text))
+        for memory, text in texts:
+            if memory != text:
+                self.imports.add("copyto")
+                self.line(f"copyto({memory}, {text})")
 
-    def _return(self, values: list[Value]) -> None:
-        texts = [self._handed_out(x) for x in values]
-        end = "," if len(texts) == 1 else ""
-        self.line(f"return {', '.join(texts)}{end}" if texts else "return ()")
+    def _return(self, values: list[Value], kept: str = "") -> None:
+        """Hand values out, each in memory of its own, and copy back what is still to be copied."""
+        texts: list[str] = []
+        for x in values:
+            text = self._handed_out(x)
+            texts.append(f"{text}.copy()" if text in texts and x.shape else text)
+        if self.plan.copies and (self.seeds is None or kept):
+            for i, text in enumerate(texts):
+                if text.endswith(".copy()"):  # before its memory is written
+                    texts[i] = self._new_name("result")
+                    self.line(f"{texts[i]} = {text}")
+            self._copy_back()
+        results = ", ".join(texts) + ("," if len(texts) == 1 else "")
+        self.line(f"return ({results}), {kept}" if kept else f"return {results or '()'}")
 
     def _handed_out(self, x: Value) -> str:
         """A value as the caller may keep it."""
         slot = self.plan.slot(x)
         text = self.text(x)
-        if x in self.lent_locals:
-            return text
-        if slot.kind == "local" and x.call is not None and not shows(x.call):
+        inner = x.call is not None and not shows(x.call)
+        if slot.kind == "local" and inner:
             return text
         if slot.kind == "scalar":
             self.imports.add("array")
@@ -309,11 +327,9 @@ class Emitter:
     def _split(self) -> None:
         """End the forward function, and begin the one that runs the rest."""
         assert self.seeds is not None
-        self._copy_back()
-        now = [*self.plan.program.outputs[: self.now], *self.lent_locals]
-        outputs = [self._handed_out(x) for x in now]
         kept = "".join([f"{self.text(x)}, " for x in self._crossing()])
-        self.line(f"return ({''.join([f'{x}, ' for x in outputs])}), ({kept})")
+        now = [*self.plan.program.outputs[: self.now], *self.lent_locals]
+        self._return(now, f"({kept})")
         arguments = "".join([f", {self.name(x)}" for x in self.seeds])
         self.body += ["", f"    def backward(kept{arguments}):"]
         if kept:
@@ -475,7 +491,8 @@ class Emitter:
             return f"{texts[0]}[{self._key(call.function, call.operands[1:])}]"
         if kind == "function":
             name = self.function(call.function)
-            return f"{name}({', '.join(texts)}{self._options(call)})"
+            given = ", ".join(texts) + self._options(call)
+            return f"{name}({given.removeprefix(', ')})"
         if kind == "operation":
             forward = call.function.forward
             name = (
@@ -483,7 +500,8 @@ class Emitter:
                 if isinstance(forward, np.ufunc)
                 else self.constant(forward, call.function.name)
             )
-            return f"{name}({', '.join(texts)}{self._options(call)})"
+            given = ", ".join(texts) + self._options(call)
+            return f"{name}({given.removeprefix(', ')})"
         if kind in VIEWS:
             return self._view_text(call, texts[0])
         evaluate = self.constant(call.evaluate, call.kind)

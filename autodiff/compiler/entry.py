@@ -3,6 +3,7 @@
 import builtins
 import linecache
 import math
+import types
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -58,7 +59,7 @@ class Recording:
     """
 
     def __init__(
-        self, trace: Trace, leaves: list, stand_ins: dict[int, Tensor], outputs: list[Tensor]
+        self, trace: Trace, leaves: list, stand_ins: dict[int, Any], outputs: list[Tensor]
     ) -> None:
         self.position = {id(x): i for i, x in enumerate(leaves)}
         self.position |= {id(s): self.position[i] for i, s in stand_ins.items()}
@@ -75,17 +76,21 @@ class Recording:
         self.wrt: list[Any] = []
         self.seeds: list[Value] = []
         self.differentiable = [t._node is not None for t in computed]
-        ends = _ends([t._node for t in computed if t._node is not None], stand_ins.values())
+        standing = [t for t in stand_ins.values() if isinstance(t, Tensor)]
+        ends = _ends([t._node for t in computed if t._node is not None], standing)
         self.live = ends is not None
         if ends is not None:
             values += self._record_backward(trace, computed, ends)
-        self.guards = trace.guards
+        self.guards, self.each_run = trace.guards, trace.each_run
         self.watched = [(d, dict(d), checks) for d, checks in trace.watched.values()]
         self.same = [(v.source[1], t) for v, t in trace.same]
-        self.modules = trace.modules
+        held = named_tensors(trace).keys() | trace.held
+        self.same += [(i, t) for i, t in enumerate(leaves) if id(t) in held]
+        below = [m for root in trace.roots_of_modules for m in root.modules()]
+        self.modules = list({id(m): m for m in (*trace.modules, *below)}.values())
         self.generators = list(trace.generators.values())
         outside = [v.source[1] for v in trace.inputs if v.source[0] == "tensor"]
-        self.flags = [(t, t._node is not None) for t in outside]
+        self.flags = [(t, _on_tape(t)) for t in outside]
         self.program = trace.program(values)
         names = named_tensors(trace)
         for v in self.program.inputs:
@@ -218,6 +223,9 @@ class Entry:
             elif v.source[0] == "flat":
                 likes[v] = flat(v.source[1])
         self.plan = Plan(program, likes, lent, "blocks" not in disable)
+        self.homes = {
+            v: list(map(home, v.source[1])) for v in program.inputs if v.source[0] == "flat"
+        }
         self.layout = {v: (a.shape, a.strides, a.dtype) for v, a in likes.items()}
         arguments = [v for v in program.inputs if v.source[0] in ("argument", "gradient")]
         seeds = self.recording.seeds if self.recording.live else None
@@ -273,7 +281,7 @@ class Entry:
             if (_tensor(target, leaves)._grad is None) is not is_none:
                 return False
         for options, before, checks in self.watched:
-            if options != before:
+            if differs(options, before):
                 if any(function() != value for function, value in checks):
                     return False
                 before.clear()
@@ -284,10 +292,13 @@ class Entry:
         for outer, name, value in self.globals_read:
             if outer.get(name) is not value:
                 return False
+        for function, value in self.recording.each_run:
+            if function() != value:
+                return False
         for i, t in self.same:
             if leaves[i] is not t:
                 return False
-        return True
+        return len(self.written_arguments) == 0 or not _overlap(self._arrays(leaves))
 
     def still_holds(self) -> bool:
         """Whether what seldom changes is as it was, after something did change."""
@@ -301,9 +312,9 @@ class Entry:
                 a = t._array
                 if (a.shape, a.strides, a.dtype) != self.layout[v]:
                     return False
-            elif v.source[0] == "flat" and any(home(t) is None for t in v.source[1]):
+            elif v.source[0] == "flat" and list(map(home, v.source[1])) != self.homes[v]:
                 return False
-        if any((t._node is not None) is not needs for t, needs in self.recording.flags):
+        if any(_on_tape(t) != state for t, state in self.recording.flags):
             return False
         self.frames, self.together = [], None  # bound to arrays that may be others now
         self.changes = versions.changes
@@ -372,7 +383,8 @@ class Entry:
         result = self.function(*args, **kwargs)
         warnings.warn(
             f"the compiled program of {self.title} failed where the function did not "
-            f"({type(error).__name__}: {error}); this is a fault in compile()",
+            f"({type(error).__name__}: {error}): if the function does not handle that error "
+            "itself, this is a fault in compile()",
             stacklevel=4,
         )
         return result
@@ -409,6 +421,11 @@ class Entry:
         )
 
 
+def _overlap(arrays: Sequence[Any]) -> bool:
+    """Whether two of the arrays may share memory."""
+    return any(np.may_share_memory(a, b) for i, a in enumerate(arrays) for b in arrays[:i])
+
+
 def _tensors(source: tuple) -> tuple[Tensor, ...]:
     """The tensors whose memory an input is."""
     return (source[1],) if source[0] == "tensor" else source[1]
@@ -417,17 +434,39 @@ def _tensors(source: tuple) -> tuple[Tensor, ...]:
 def outer_reads(function: Any) -> tuple[list, list]:
     """What a function takes from around it: (cell, contents), and (dict, name, value) of globals.
 
-    Of the globals, numbers and tensors: functions, classes and modules hardly ever change.
+    Functions, classes and modules of Python are left out: they hardly ever change.
     """
     code = getattr(function, "__code__", None)
     if code is None:
         return [], []
     outer = function.__globals__
-    found = [(outer, n, outer[n]) for n in code.co_names if isinstance(outer.get(n), _PLAIN)]
+    names = [name for name in code.co_names if name in outer]
+    found = [(outer, n, outer[n]) for n in names if not isinstance(outer[n], _LASTING)]
     return [(cell, contents(cell)) for cell in function.__closure__ or ()], found
 
 
-_PLAIN = (bool, int, float, str, Tensor, np.ndarray)
+def modules_around(function: Any, args: tuple, kwargs: dict) -> list[Any]:
+    """The modules, with all below them, that a function has as arguments or takes from around it."""
+    cells, _ = outer_reads(function)
+    code = getattr(function, "__code__", None)
+    outer = function.__globals__ if code is not None else {}
+    names = code.co_names if code is not None else ()
+    found = [function, *args, *kwargs.values(), *[value for _, value in cells]]
+    found += [outer[name] for name in names if name in outer]
+    owner = getattr(function, "__self__", None)
+    roots = [x for x in (*found, owner) if hasattr(type(x), "named_modules")]
+    return list({id(m): m for root in roots for m in root.modules()}.values())
+
+
+_LASTING = (types.FunctionType, types.BuiltinFunctionType, types.ModuleType, type, np.ufunc)
+
+
+def differs(options: dict, before: dict) -> bool:
+    """Whether an item of a dict is another one than before; tensors need not be comparable."""
+    try:
+        return options != before
+    except Exception:
+        return True
 
 
 def contents(cell: Any) -> Any:
@@ -477,6 +516,11 @@ class _Differentiable(Function):
             t._array, t._node = array, None
             results.append(t)
         return None, None, None, None, *results
+
+
+def _on_tape(t: Tensor) -> tuple | None:
+    """Whether a tensor requires grad, and which hooks it has."""
+    return None if t._node is None else tuple(t._node.hooks or ())
 
 
 def _ends(roots: list[Node], stand_ins: Iterable[Tensor]) -> dict[Node, Tensor] | None:

@@ -17,16 +17,21 @@ def host(function: Callable[[], float]) -> Any:
     return function() if trace is None else trace.host(function)
 
 
-def guard(function: Callable[[], Any], watched: dict[str, Any] | None = None) -> Any:
+def guard(
+    function: Callable[[], Any], watched: dict[str, Any] | None = None, each_run: bool = False
+) -> Any:
     """What `function` gives now; a compiled step is recorded again when it gives something else.
 
     It is asked before a run if an item of the dict `watched` is another object than before; without
-    a dict, if changed() was called since.
+    a dict, if changed() was called since; with `each_run`, always.
     """
     value = function()
     trace = recorder()
     if trace is not None:
-        trace.guard(function, value, watched)
+        if each_run:
+            trace.each_run.append((function, value))
+        else:
+            trace.guard(function, value, watched)
     return value
 
 

@@ -12,7 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.compiler.program import HOLE, VIEWS, Call, Program, Value, is_elementwise, shows, viewing
+from autodiff.compiler.program import (
+    HOLE,
+    VIEWS,
+    Call,
+    Program,
+    Value,
+    is_elementwise,
+    shows,
+    viewing,
+)
 
 BLOCK = 2**14
 """Elements of a block: a few such pieces of float32 stay in the second-level cache."""
@@ -233,6 +242,9 @@ class Plan:
             for x in call.inputs:
                 for t in _memory(self.owner(x)):
                     readers[t] = i
+        for x in (*self.program.wanted, *self.lent):
+            for t in _memory(self.owner(x)):
+                readers[t] = _ENDLESS
         for memory, value in self.program.writes:
             call = value.call
             fits = (
@@ -404,7 +416,8 @@ class Plan:
         slot, buffer = self.slots.get(y), self.buffer_of.get(self.owner(y))
         if slot is None or buffer is None or slot.kind != "static" or not y.shape:
             return None
-        if (y.shape, y.dtype) != (x.shape, x.dtype) or not slot.like.flags.c_contiguous:
+        flags = slot.like.flags
+        if (y.shape, y.dtype) != (x.shape, x.dtype) or not (flags.c_contiguous and flags.writeable):
             return None
         if buffer.until != i or self.owner(y).nbytes != x.nbytes or x in self.lent:
             return None

@@ -11,10 +11,18 @@ import numpy as np
 
 from autodiff import versions
 from autodiff.compiler.call import MISS, entrance
-from autodiff.compiler.entry import PASSES, Entry, Recording, result_form
+from autodiff.compiler.entry import (
+    PASSES,
+    Entry,
+    Recording,
+    contents,
+    modules_around,
+    outer_reads,
+    result_form,
+)
 from autodiff.compiler.explain import explanation
 from autodiff.compiler.export import export
-from autodiff.compiler.trace import CannotRecordError, Trace
+from autodiff.compiler.trace import CannotRecordError, Trace, Watched
 from autodiff.compiler.verify import verified
 from autodiff.ops.elementwise import positive
 from autodiff.tape import ANOMALY, GRAD, INFERENCE, TRACE, Node, modes
@@ -132,6 +140,8 @@ class Compiled:
         """The short way to call a program again, if its arguments are tensors and arrays alone."""
         if kwargs or len(args) != len(leaves) or any(x is not y for x, y in zip(args, leaves)):
             return None
+        if any(isinstance(form[0], str) for form in key[0]):  # arrays that are given twice
+            return None
         classes = [x.__class__ for x in args]
         if entry.entrance is None or entry.entrance[0] != classes:
             entry.entrance = classes, entrance(entry, key[0], classes)
@@ -159,39 +169,65 @@ class Compiled:
     def _record(self, key: Any, entries: list, leaves: list, args: tuple, kwargs: dict) -> Any:
         """Run the function for real, and keep what it did as a program."""
         trace = Trace(self.fullgraph)
+        stand_ins = self._hand_in(trace, leaves, args, kwargs)
+        given = _mapped((args, kwargs), stand_ins) if stand_ins else (args, kwargs)
+        around = modules_around(self.function, args, kwargs)
+        trace.holders = set(map(id, around))
+        cells, globals_read = outer_reads(self.function)
+        held = [x for m in around for x in vars(m).values()]
+        held += [x for _, x in cells] + [x for _, _, x in globals_read]
+        trace.held = {id(x) for x in held if isinstance(x, Tensor)}
         before, outer = modes.flags, modes.trace
-        names = _leaf_names(self._names, args, kwargs)
-        for i, leaf in enumerate(leaves):
-            array = leaf._array if isinstance(leaf, Tensor) else leaf
-            if id(array) not in trace.known:
-                trace.input(array, ("argument", i), names[i] if i < len(names) else f"x{i}")
-        stand_ins = {id(x): _stand_in(x) for x in leaves if isinstance(x, Tensor) and not x.is_leaf}
-        inner_args, inner_kwargs = (
-            _mapped((args, kwargs), stand_ins) if stand_ins else (args, kwargs)
-        )
         trace.started = versions.tick()
         modes.trace, modes.flags = trace, before | TRACE
         try:
-            result = self.function(*inner_args, **inner_kwargs)
+            result = self.function(*given[0], **given[1])
         finally:
             modes.trace, modes.flags = outer, before
         outputs: list[Tensor] = []
         form = result_form(result, outputs)
-        if form is None and not trace.refused:
-            trace.refused = "what it returns is not made of tensors, numbers and containers"
+        if form is None:
+            trace.spoil("what it returns is not made of tensors, numbers and containers")
+        if any(contents(cell) is not value for cell, value in cells):
+            trace.spoil("it rebinds a variable of the function around it")
+        if (_form(args, []), _form(kwargs, []) if kwargs else None) != key[:2]:
+            trace.spoil("it changes a container among its arguments")
         if not trace.refused:
+            trace.modules += around
             recording = Recording(trace, leaves, stand_ins, outputs)
         if trace.refused:
             self._entries[key] = None
             self._refuse(trace.refused)
         else:
-            entry = Entry(self._title, self.function, recording, form, self.disable)  # type: ignore[arg-type]
-            entries.insert(0, entry)
+            assert form is not None
+            entries.insert(0, Entry(self._title, self.function, recording, form, self.disable))
+            if not recording.live:  # no result of a later run will have a graph either
+                for t, given in zip(outputs, recording.given):
+                    if given is None:
+                        t._node = None
         if stand_ins:
-            result = _mapped(
-                result, {id(stand_ins[id(x)]): x for x in leaves if id(x) in stand_ins}
-            )
+            originals = {id(stand_ins[id(x)]): x for x in leaves if id(x) in stand_ins}
+            result = _mapped(result, originals)
         return result
+
+    def _hand_in(
+        self, trace: Trace, leaves: list, args: tuple, kwargs: dict
+    ) -> dict[int, Tensor | Watched]:
+        """Make the arguments known to a trace; what is given in the place of some, by identity."""
+        names = _leaf_names(self._names, args, kwargs)
+        stand_ins: dict[int, Tensor | Watched] = {}
+        for i, leaf in enumerate(leaves):
+            array = leaf._array if isinstance(leaf, Tensor) else leaf
+            if id(array) not in trace.known:
+                trace.input(array, ("argument", i), names[i] if i < len(names) else f"x{i}")
+            if not isinstance(leaf, Tensor):
+                watched = stand_ins[id(leaf)] = leaf.view(Watched)
+                trace.arguments[id(watched)] = leaf
+                continue
+            trace.met[id(leaf)] = leaf
+            if not leaf.is_leaf:
+                stand_ins[id(leaf)] = _stand_in(leaf)
+        return stand_ins
 
     # What can be looked at
 
@@ -258,19 +294,27 @@ def _form(tree: Any, leaves: list) -> Any:
     if cls is tuple:
         return tuple([_form(x, leaves) for x in tree])
     if isinstance(tree, Tensor):
+        array, node = tree._array, tree._node
         for i, leaf in enumerate(leaves):
             if leaf is tree:
                 return "again", i
+            if (leaf._array if isinstance(leaf, Tensor) else leaf) is array:
+                leaves.append(tree)
+                return "memory of", i, node and (1 if node.plan is None else 2)
         leaves.append(tree)
-        array, node = tree._array, tree._node
         return array.shape, array.strides, array.dtype, node and (1 if node.plan is None else 2)
     if cls is np.ndarray:
+        for i, leaf in enumerate(leaves):
+            if (leaf._array if isinstance(leaf, Tensor) else leaf) is tree:
+                return "again", i
         leaves.append(tree)
         return tree.shape, tree.strides, tree.dtype
     if cls is list:
         return "list", *[_form(x, leaves) for x in tree]
     if cls is dict:
         return "dict", *[(k, _form(x, leaves)) for k, x in tree.items()]
+    if cls is float and not tree:
+        return cls, str(tree)  # -0.0 is not 0.0
     return cls, tree
 
 

@@ -33,6 +33,10 @@ class CannotRecordError(RuntimeError):
     """Why a step cannot be compiled."""
 
 
+class Watched(np.ndarray):
+    """An array among the arguments of a step that is recorded, and what NumPy computes from it."""
+
+
 class _Known:
     """What is known of an array: the Value it holds.
 
@@ -61,6 +65,10 @@ class Trace:
         self.known: dict[int, _Known] = {}
         self.roots: dict[int, _Known] = {}  # by the identity of the object that owns the memory
         self.outside: set[int] = set()
+        self.met: dict[int, Tensor] = {}  # the tensors from outside, arguments among them
+        self.holders: set[int] = set()  # modules from outside
+        self.held: set[int] = set()  # tensors from outside that the step can reach by itself
+        self.arguments: dict[int, Any] = {}  # arrays given as Watched ones, and what they are
         self.arrays: dict[Value, Any] = {}
         self.constants: dict[int, Value] = {}
         self.kept: list[Any] = []  # arrays that must live, so that their ids stay theirs
@@ -69,6 +77,7 @@ class Trace:
         ] = {}  # memory from outside: as it was, and now
         self.gradients: dict[int, tuple[Tensor, Tensor | None, bool]] = {}
         self.guards: list[tuple[Callable[[], Any], Any]] = []
+        self.each_run: list[tuple[Callable[[], Any], Any]] = []
         self.watched: dict[int, tuple[dict, list[tuple[Callable[[], Any], Any]]]] = {}
         self.same: list[tuple[Value, Tensor]] = []
         self.generators: dict[int, Any] = {}
@@ -90,6 +99,7 @@ class Trace:
         for x in operands:
             if isinstance(x, Tensor) and id(x._array) not in known:
                 self.input(x._array, ("tensor", x))
+                self.met[id(x)] = x
 
     def input(self, array: Any, source: tuple, name: str = "") -> Value:
         """The Value of an array from outside."""
@@ -307,9 +317,34 @@ class Trace:
 
     def changing(self, tensor: Tensor, how: str) -> None:
         """A property of a tensor that is not its elements is about to change."""
-        known = self.known.get(id(tensor._array))
-        if known is None or known.value.source is not None:
+        if id(tensor) in self.met or id(tensor._array) not in self.known:
             self.refuse(f"{how} changes a tensor from outside")
+
+    def attribute_set(self, module: Any, name: str) -> None:
+        """An attribute of a module is being assigned."""
+        if id(module) in self.holders:
+            self.refuse(
+                f"the step assigns {type(module).__name__}.{name}, which later runs would not do: "
+                "write into a buffer with copy_() instead"
+            )
+
+    def spoil(self, reason: str) -> None:
+        """As refuse(), but without an error on the spot."""
+        if not self.refused:
+            self.refused = reason
+            modes.flags &= ~TRACE
+
+    def plain(self, array: Any) -> Any:
+        """The array itself, for one that was handed in as a Watched one."""
+        if array.__class__ is not Watched:
+            return array
+        if id(array) not in self.arguments:
+            self.refuse(
+                "NumPy computes with an argument of the step, which cannot be recorded: make a "
+                "tensor of the argument first, with from_numpy()"
+            )
+            return array.view(np.ndarray)
+        return self.arguments[id(array)]
 
     def refuse(self, reason: str) -> None:
         """This run cannot be compiled. Raises: CannotRecordError if it must be."""

@@ -203,7 +203,8 @@ def from_numpy(ndarray: np.ndarray, /) -> Tensor:
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"from_numpy needs a numpy.ndarray, got {type(ndarray).__name__}")
     dtypes.of(ndarray.dtype)
-    return make(ndarray)
+    trace = recorder()
+    return make(ndarray if trace is None else trace.plain(ndarray))
 
 
 # Filled
