@@ -7,6 +7,7 @@ import numpy as np
 
 from autodiff.ops.index import getitem, index
 from autodiff.ops.shape import cast
+from autodiff.tape import recorder
 from autodiff.tensor import Tensor, apply, viewing
 
 _WHOLE = slice(None)
@@ -86,8 +87,11 @@ def _item(item: Any) -> Any:
     if isinstance(item, (int, np.integer)) and not isinstance(item, bool):
         return int(item)
     given = item
+    trace = recorder()
+    if trace is not None:
+        item = trace.plain(item)
     if not isinstance(item, Tensor):
-        item = np.asarray(given)
+        item = np.asarray(item)
         if not item.size and not hasattr(given, "dtype"):
             item = item.astype(np.int64)  # of an empty list
     if _type(item) not in _INDEX_TYPES:

@@ -26,6 +26,8 @@ class _Modes(threading.local):
     """What is switched on in this thread, as bits: read once per operation."""
 
     flags = GRAD
+    given: list[tuple] | None = None
+    """The numbers that optimisers are to take first, which a run that failed has counted already."""
     heard: list[tuple] | None = None
     """Where the numbers that optimisers take are noted; see autodiff/compiler/verify.py."""
     trace: Any = None

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from autodiff import versions
-from autodiff.compiler.entry import Entry, contents, differs
+from autodiff.compiler.entry import Entry, contents, differs, gradient_strides
 from autodiff.tensor import Lent, Tensor
 
 MISS = object()
@@ -30,7 +30,7 @@ def entrance(entry: Entry, forms: tuple, classes: list[type]) -> Callable[..., A
     names: dict[str, Any] = {
         **dict(versions=versions, tick=versions.tick, entry=entry, MISS=MISS, Tensor=Tensor),
         **dict(new=object.__new__, Lent=Lent, contents=contents, form=entry.form),
-        **dict(overlap=np.may_share_memory, differs=differs),
+        **dict(overlap=np.may_share_memory, differs=differs, gradient_strides=gradient_strides),
     }
 
     def named(thing: Any, name: str) -> str:
@@ -60,8 +60,11 @@ def entrance(entry: Entry, forms: tuple, classes: list[type]) -> Callable[..., A
         tests += [f"a{i} is a{j}" for j in range(i)]
         if entry.written_arguments:
             tests += [f"overlap(a{i}, a{j})" for j in range(i)]
-    for t, is_none in entry.needed:
-        tests.append(f"{target(t)}._grad is {'not ' if is_none else ''}None")
+    for t, strides in entry.needed:
+        if strides is None:
+            tests.append(f"{target(t)}._grad is not None")
+        else:
+            tests.append(f"gradient_strides({target(t)}) != {strides}")
     for options, before, _ in entry.watched:
         tests.append(f"differs({named(options, 'options')}, {named(before, 'before')})")
     for cell, value in entry.cells:
@@ -75,10 +78,11 @@ def entrance(entry: Entry, forms: tuple, classes: list[type]) -> Callable[..., A
     lines += [f"    if {test}:\n        return MISS" for test in tests]
     given = ", ".join([_array(source, target) for source in entry.arguments])
     if entry.rewound:
-        lines.append("    states = entry.random_states()")
+        lines.append("    states = entry.random_states(entry.rewound)")
     states = "states" if entry.rewound else "()"
     arguments = "".join([f"x{i}, " for i in range(len(forms))])
     lines += [
+        *(["    entry.drawn.clear()"] if entry.drawing else []),
         "    frames = entry.frames",
         "    frame = frames.pop() if frames else entry.frame()",
         "    try:",

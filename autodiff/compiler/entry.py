@@ -20,7 +20,7 @@ from autodiff.compiler.plan import Plan, may_fail
 from autodiff.compiler.program import Program, Value
 from autodiff.compiler.trace import Trace
 from autodiff.function import Function, FunctionContext
-from autodiff.grad_modes import is_grad_enabled
+from autodiff.grad_modes import enable_grad, is_grad_enabled
 from autodiff.gradients import grad
 from autodiff.tape import GRAD, TRACE, Node, modes, walk
 from autodiff.tensor import Lent, Tensor, lift
@@ -54,7 +54,7 @@ class Recording:
     given: for each tensor of the result the position of an argument, or the tensor from outside,
     that it is; None for a computed one. live: whether computed ones can be differentiated; wrt:
     with respect to what (positions of arguments, tensors). needed: tensors whose `grad` was read
-    before it was set, and whether it was None. cleared: those whose `grad` became None. lending:
+    before it was set, and its strides, None if it was None. cleared: those whose `grad` became None. lending:
     those whose `grad` became a computed one.
     """
 
@@ -68,7 +68,7 @@ class Recording:
         computed = [t for t, given in zip(outputs, self.given) if given is None]
         values = [trace.value(t._array) for t in computed]
         self.now = len(values)
-        self.needed: list[tuple[Any, bool]] = []
+        self.needed: list[tuple[Any, tuple | None]] = []
         self.cleared: list[Any] = []
         self.lending: list[Any] = []
         self.lent: list[Value] = []
@@ -117,7 +117,7 @@ class Recording:
                 continue  # a tensor of this run alone
             target = self.position.get(id(t), t)
             if read:
-                self.needed.append((target, before is None))
+                self.needed.append((target, _strides(before)))
             after = t._grad
             if after is None:
                 if not read or before is not None:
@@ -143,10 +143,15 @@ class Recording:
         before, outer = modes.flags, modes.trace
         modes.trace, modes.flags = trace, before & ~GRAD | TRACE
         trace.phase = "outside"
+        parents = [(node, node.parents) for node in ends]
+        for node in ends:
+            node.parents = ()  # the recording ends here, whatever was before
         try:
             found = walk(start, ends.keys(), True, lift)
         finally:
             modes.trace, modes.flags = outer, before
+            for node, those in parents:
+                node.parents = those
         self.wrt = [self.position.get(id(ends[node]), ends[node]) for node in found]
         return [trace.value(g._array) for g in found.values()]
 
@@ -252,7 +257,28 @@ class Entry:
         filename = f"<compiled {self.title} {self.number}>"
         linecache.cache[filename] = (len(self.source), None, self.source.splitlines(True), filename)
         self.needs = emitter.globals
-        self.globals = {"__name__": "autodiff.compiled", **emitter.globals}
+        late = [x for call in program.calls if call.phase == "outside" for x in call.inputs]
+        owners = dict.fromkeys([self.plan.owner(x) for x in late])
+        sources = [v.source for v in owners if v.source is not None]
+        self.read_late = [s for s in sources if s[0] in ("tensor", "argument")]
+        now = program.outputs[: self.recording.now]
+        self.kept_outputs = [i for i, x in enumerate(now) if x in set(late)]
+        # Counts must not go on if a call fails after them and the function runs instead.
+        self.drawn: list[tuple] = []
+        order = {call: i for i, call in enumerate(program.calls)}
+        last = max((i for call, i in order.items() if may_fail(call)), default=-1)
+        counted = {
+            x.source[1]
+            for call, i in order.items()
+            for x in call.inputs
+            if i < last and x.source is not None and x.source[0] == "number"
+        }
+        noted = {
+            name: _noting(thing, self.drawn) if name in self.numbers and thing in counted else thing
+            for name, thing in emitter.globals.items()
+        }
+        self.drawing = len(counted) > 0
+        self.globals = {"__name__": "autodiff.compiled", **noted}
         exec(builtins.compile(self.source, filename, "exec"), self.globals)
 
     def frame(self) -> tuple[Any, list[Lent]]:
@@ -277,8 +303,8 @@ class Entry:
         """Whether this program does what the function would do now."""
         if self.changes != versions.changes and not self.still_holds():
             return False
-        for target, is_none in self.needed:
-            if (_tensor(target, leaves)._grad is None) is not is_none:
+        for target, strides in self.needed:
+            if gradient_strides(_tensor(target, leaves)) != strides:
                 return False
         for options, before, checks in self.watched:
             if differs(options, before):
@@ -321,15 +347,32 @@ class Entry:
         return True
 
     def eager_gradients(
-        self, args: tuple, kwargs: dict, wrt: Sequence[Tensor], given: Sequence[Tensor]
+        self, call: "_Outside", given: Sequence[Tensor], create_graph: bool
     ) -> tuple[Tensor | None, ...]:
-        """The gradients as tensors that can be differentiated again, by the function itself."""
+        """The gradients by the function itself, run again as it was for that call.
+
+        Raises: RuntimeError if it writes memory, which it would do twice.
+        """
+        if self.written:
+            raise RuntimeError(
+                f"{self.title}, compiled, writes memory that outlives it (running statistics, say) "
+                "and can be differentiated once: for create_graph=True, or a second backward pass "
+                "of one call, use the function itself, without compile()"
+            )
+        now = self.random_states(self.recording.generators)
         outputs: list[Tensor] = []
-        result_form(self.function(*args, **kwargs), outputs)
+        try:
+            for generator, state in call.states:
+                generator.state = state
+            with enable_grad():
+                result_form(self.function(*call.args, **call.kwargs), outputs)
+        finally:
+            for generator, state in now:
+                generator.state = state
         flags = iter(self.recording.differentiable)
         computed = [t for t, g in zip(outputs, self.recording.given) if g is None]
         roots = [t for t in computed if next(flags)]
-        return grad(roots, list(wrt), list(given), create_graph=True, allow_unused=True)
+        return grad(roots, call.wrt, list(given), create_graph=create_graph, allow_unused=True)
 
     # Running
 
@@ -348,12 +391,13 @@ class Entry:
 
     def run(self, leaves: Sequence, args: tuple, kwargs: dict) -> Any:
         """Run the program on the arguments' tensors and arrays."""
-        states = self.random_states()
+        states = self.random_states(self.rewound)
+        self.drawn.clear()
         try:
             if self.recording.live:
                 wrt = [_tensor(target, leaves) for target in self.recording.wrt]
-                results = _Differentiable.apply(self, leaves, args, kwargs, *wrt)
-                return self._result(results, leaves)
+                call = _Outside(self, leaves, args, kwargs, wrt)
+                return self._result(_Differentiable.apply(call, *wrt), leaves)
             arrays = self._arrays(leaves)
             frame = self.frames.pop() if self.frames else self.frame()
             results = frame[0](*arrays)
@@ -361,18 +405,14 @@ class Entry:
             return self.run_eagerly(error, states, args, kwargs)
         self._leave(frame, results, arrays, leaves)
         self.frames.append(frame)
-        made = []
-        for array in results[: self.recording.now]:
-            t = _new(Tensor)
-            t._array, t._node = array, None
-            made.append(t)
+        made = [_made(array) for array in results[: self.recording.now]]
         if self.simple:
             return made[0]
         return self._result(made, leaves)
 
-    def random_states(self) -> list[tuple[Any, Any]]:
-        """Where random generators are, if an error after their use is possible."""
-        return [(g.bit_generator, g.bit_generator.state) for g in self.rewound]
+    def random_states(self, generators: Sequence[Any]) -> list[tuple[Any, Any]]:
+        """Where random generators are."""
+        return [(g.bit_generator, g.bit_generator.state) for g in generators]
 
     def run_eagerly(
         self, error: Exception, states: Iterable[tuple[Any, Any]], args: tuple, kwargs: dict
@@ -380,7 +420,11 @@ class Entry:
         """Let the function itself fail, with its own message and state; it is as it was before."""
         for generator, state in states:
             generator.state = state
-        result = self.function(*args, **kwargs)
+        modes.given, outer = list(self.drawn), modes.given
+        try:
+            result = self.function(*args, **kwargs)
+        finally:
+            modes.given = outer
         warnings.warn(
             f"the compiled program of {self.title} failed where the function did not "
             f"({type(error).__name__}: {error}): if the function does not handle that error "
@@ -482,40 +526,91 @@ def _tensor(target: Any, leaves: Sequence) -> Any:
     return leaves[target] if target.__class__ is int else target
 
 
+class _Outside:
+    """One call of a program whose results are differentiated outside, until that is done."""
+
+    def __init__(
+        self, entry: Entry, leaves: Sequence, args: tuple, kwargs: dict, wrt: list[Tensor]
+    ) -> None:
+        self.entry, self.leaves, self.args, self.kwargs, self.wrt = entry, leaves, args, kwargs, wrt
+        self.states = entry.random_states(entry.recording.generators)
+        self.ran = False  # whether the backward part has run, which uses up what is kept
+
+    def forward(self) -> tuple[Tensor, ...]:
+        """Run the forward part."""
+        entry = self.entry
+        arrays = entry._arrays(self.leaves)
+        frame = entry.frames.pop() if entry.frames else entry.frame()
+        outputs, self.kept = frame[0][0](*arrays)
+        self.loan = _Loan(entry.frames, frame)
+        entry._leave(frame, outputs, arrays, self.leaves)
+        self.read = [outputs[i] for i in entry.kept_outputs]
+        for kind, of in entry.read_late:
+            leaf = self.leaves[of] if kind == "argument" else of
+            self.read.append(leaf._array if isinstance(leaf, Tensor) else leaf)
+        self.number = versions.tick()
+        return tuple(map(_made, outputs[: entry.recording.now]))
+
+    def backward(self, given: list[Tensor]) -> list[Tensor]:
+        """Run the rest. Raises: RuntimeError if something it reads was written meanwhile."""
+        if self.number < versions.latest:
+            for array in self.read:
+                then, now = versions.version_at(array, self.number), versions.version(array)
+                if then != now:
+                    raise RuntimeError(
+                        f"a value that {self.entry.title}, compiled, needs for the backward pass, "
+                        f"of shape {tuple(array.shape)}, was modified by an in-place operation: it "
+                        f"was at version {then} and is now at version {now}"
+                    )
+        self.ran = True
+        arrays = self.loan.frame[0][1](self.kept, *[g._array for g in given])
+        return list(map(_made, arrays))
+
+
+def _made(array: Any) -> Tensor:
+    t = _new(Tensor)
+    t._array, t._node = array, None
+    return t
+
+
 class _Differentiable(Function):
-    """A program whose results are differentiated outside."""
+    """A call of such a program on the tape."""
 
     @staticmethod
     def forward(ctx: FunctionContext, *inputs: Any) -> Any:
-        entry, leaves, args, kwargs = inputs[:4]
-        ctx.call = entry, args, kwargs, inputs[4:]  # type: ignore[attr-defined]
-        arrays = entry._arrays(leaves)
-        frame = entry.frames.pop() if entry.frames else entry.frame()
-        outputs, ctx.kept = frame[0][0](*arrays)  # type: ignore[attr-defined]
-        ctx.loan = _Loan(entry.frames, frame)  # type: ignore[attr-defined]
-        entry._leave(frame, outputs, arrays, leaves)
-        tensors = []
-        for array in outputs[: entry.recording.now]:
-            t = _new(Tensor)
-            t._array, t._node = array, None
-            tensors.append(t)
-        flags = entry.recording.differentiable
+        call = ctx.call = inputs[0]  # type: ignore[attr-defined]
+        tensors = call.forward()
+        flags = call.entry.recording.differentiable
         ctx.mark_non_differentiable(*[t for t, d in zip(tensors, flags) if not d])
-        return tuple(tensors)
+        return tensors
 
     @staticmethod
     def backward(ctx: FunctionContext, *grad_outputs: Any) -> Any:
-        entry, args, kwargs, wrt = ctx.call  # type: ignore[attr-defined]
-        given = [g for g, d in zip(grad_outputs, entry.recording.differentiable) if d]
-        if is_grad_enabled():  # the derivative is to be differentiated: by the function itself
-            return None, None, None, None, *entry.eager_gradients(args, kwargs, wrt, given)
-        arrays = ctx.loan.frame[0][1](ctx.kept, *[g._array for g in given])  # type: ignore[attr-defined]
-        results = []
-        for array in arrays:
-            t = _new(Tensor)
-            t._array, t._node = array, None
-            results.append(t)
-        return None, None, None, None, *results
+        call = ctx.call  # type: ignore[attr-defined]
+        given = [g for g, d in zip(grad_outputs, call.entry.recording.differentiable) if d]
+        if call.ran or is_grad_enabled():
+            return None, *call.entry.eager_gradients(call, given, is_grad_enabled())
+        return None, *call.backward(given)
+
+
+def _noting(numbers: Callable[[], tuple], drawn: list[tuple]) -> Callable[[], tuple]:
+    def noted() -> tuple:
+        values = numbers()
+        drawn.append(values)
+        return values
+
+    return noted
+
+
+def _strides(gradient: Any) -> tuple[int, ...] | None:
+    if gradient is None:
+        return None
+    return (gradient.array if isinstance(gradient, Lent) else gradient._array).strides
+
+
+def gradient_strides(t: Tensor) -> tuple[int, ...] | None:
+    """The strides of the gradient of a tensor, None if it has none."""
+    return _strides(t._grad)
 
 
 def _on_tape(t: Tensor) -> tuple | None:

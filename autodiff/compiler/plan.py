@@ -236,7 +236,7 @@ class Plan:
 
     def _choose_targets(self) -> None:
         """Decide which values are computed right in the memory they are written to in the end."""
-        careful = max((i for c, i in self.order.items() if may_fail(c)), default=-1)
+        self.careful = max((i for c, i in self.order.items() if may_fail(c)), default=-1)
         readers: dict[int, int] = {}
         for i, call in enumerate(self.program.calls):
             for x in call.inputs:
@@ -258,7 +258,7 @@ class Plan:
                 and memory.source[0] in ("tensor", "flat")
                 and (value.shape, value.dtype) == (memory.shape, memory.dtype)
                 and self.likes[memory].flags.c_contiguous
-                and self.order[call] > careful
+                and self.order[call] > self.careful
             )
             if fits and call is not None:
                 at = self.order[call]
@@ -424,7 +424,7 @@ class Plan:
         if buffer.final is None:
             return buffer
         in_time = x.call is not None and x.call.phase == "update" and until <= buffer.final
-        return buffer if in_time else None
+        return buffer if in_time and i > self.careful else None
 
 
 def calls_of(step: Call | Group) -> list[Call]:

@@ -2,8 +2,9 @@
 
 import functools
 import os
+import types
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -28,7 +29,14 @@ from autodiff.ops.elementwise import positive
 from autodiff.tape import ANOMALY, GRAD, INFERENCE, TRACE, Node, modes
 from autodiff.tensor import Tensor
 
-_MOST = 8  # recordings for one key, after which it runs eagerly
+_MOST = 8  # recordings for arguments that are alike, after which it runs eagerly
+_MOST_KEYS = 64  # different forms of the arguments, likewise
+_OWN = frozenset(
+    ("function", "fullgraph", "verify", "disable", "_entries", "_warned", "_names", "_last")
+    + functools.WRAPPER_ASSIGNMENTS
+    + ("__wrapped__",)
+)
+"""Attributes of a compiled module that are not the module's."""
 
 
 def compile(
@@ -74,27 +82,44 @@ class Compiled:
     ) -> None:
         if not callable(function):
             raise TypeError(f"compile needs a function or a module, got {type(function).__name__}")
-        self.function, self.fullgraph, self.verify, self.disable = (
-            function,
-            fullgraph,
-            verify,
-            disable,
-        )
+        vars(self).update(function=function, fullgraph=fullgraph, verify=verify, disable=disable)
         self._entries: dict[Any, list[Entry] | None] = {}
         self._warned = False
         self._names = _parameter_names(function)
         self._last: tuple[Callable, int, int] | None = None  # see call.py
-        functools.update_wrapper(self, function, updated=()) if hasattr(
-            function, "__name__"
-        ) else None
+        if hasattr(function, "__name__"):
+            functools.update_wrapper(self, function, updated=())
 
     def __getattr__(self, name: str) -> Any:
         if name == "function":
             raise AttributeError(name)
         return getattr(self.function, name)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _OWN or not hasattr(type(self.function), "named_modules"):
+            super().__setattr__(name, value)
+        else:
+            setattr(self.function, name, value)
+
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        return self if instance is None else functools.partial(self, instance)
+        if instance is None or not isinstance(self.function, types.FunctionType):
+            return self
+        return functools.partial(self, instance)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __len__(self) -> int:
+        return len(self.function)  # type: ignore[arg-type]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.function)  # type: ignore[call-overload]
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.function[key]  # type: ignore[index]
+
+    def __repr__(self) -> str:
+        return f"compile({self.function!r})"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         flags = modes.flags
@@ -127,11 +152,14 @@ class Compiled:
                     return verified(entry, leaves, args, kwargs, run)
                 self._last = self._entrance(entry, key, leaves, args, kwargs)
                 return entry.run(leaves, args, kwargs)
-        if len(entries) >= _MOST:
+        if len(entries) >= _MOST or len(self._entries) > _MOST_KEYS:
             self._entries[key] = None
-            return self._eagerly(
-                args, kwargs, f"it was recorded {_MOST} times, and is different again"
+            many = sum(map(len, filter(None, self._entries.values())))
+            reason = (
+                f"it was recorded {many} times, and is different again: pass numbers that change as "
+                "tensors or through host(), and let modules keep their attributes"
             )
+            return self._eagerly(args, kwargs, reason)
         return self._record(key, entries, leaves, args, kwargs)
 
     def _entrance(

@@ -172,6 +172,12 @@ class Trace:
                 value, _ = self.call("cast", new.dtype, (self.value(old),), {}, None, like=new)
                 self._know(new, value)
 
+    def copied(self, array: Any, new: Any) -> None:
+        """`new` is a copy of an array."""
+        if not self.refused:
+            value, _ = self.call("copy", None, (self.value(array),), {}, None, like=new)
+            self._know(new, value)
+
     def write(self, x: Tensor, key: Any, value: Tensor, placed: bool) -> None:
         """The memory of x is about to be written: x[key] = value.
 

@@ -49,7 +49,8 @@ def overwrite(
         modes.flags &= ~TRACE  # numbers may be read from tensors
     try:
         options = {} if options is None else options
-        values, keywords = numbers(options), form(options)
+        values = modes.given.pop(0) if modes.given else numbers(options)
+        keywords = form(options)
         if modes.heard is not None:
             modes.heard.append(values)
         if trace is not None:
