@@ -162,12 +162,19 @@ def _write(x: Tensor, value: Tensor, key: Any, positions: Callable[[], Any] | No
             _replace_node(view, _take_node(view._array, root))
 
 
+def _copied(array: Any) -> Any:
+    new = array.copy()
+    if modes.flags & TRACE:
+        modes.trace.copied(array, new)
+    return new
+
+
 def _keep_overwritten(node: Node, start: int, array: Any) -> None:
     """Give the nodes recorded since `start` copies of what they saved of memory to be written."""
     root, nodes = versions.owner(array), [node]
     for node in nodes:  # grows while it is walked
         node.saved = tuple(
-            tuple(v.copy() if versions.owner(v) is root else v for v in values)
+            tuple(_copied(v) if versions.owner(v) is root else v for v in values)
             for values in node.saved or ()
         )
         nodes += [p for p in node.parents if p.number > start and p not in nodes]
