@@ -192,7 +192,8 @@ def _ufunc(s: Sweep, call: Call) -> Value | None:
             x, y = y, x
         c = _scalar(y)
         if c is None:
-            return _joined(s, call, x, y) if f is np.add else None
+            found = _joined(s, call, x, y) if f is np.add else None
+            return _tiled(s, call) if found is None else found
         if c == (0 if f in (np.add, np.subtract) else 1) and _like(x, call):
             # x + 0 is x but for -0.0 + 0, which compares equal
             return x
@@ -206,7 +207,41 @@ def _ufunc(s: Sweep, call: Call) -> Value | None:
             return inner.operands[0]
     if f is np.positive and _like(operands[0], call):
         return operands[0]
-    return None
+    return _tiled(s, call)
+
+
+_TILE = 2**8  # elements of a tiled row
+
+
+def _tiled(s: Sweep, call: Call) -> Value | None:
+    """A tall matrix and a row as fewer, longer rows and as many copies of the row.
+
+    NumPy spends 10 ns on each row: 92 us on 9900 x 5 and a row of 5, then 15.
+    """
+    if call.function not in (np.add, np.subtract, np.multiply) or len(call.result.shape) != 2:
+        return None
+    (rows, width), dtype = call.result.shape, call.result.dtype
+    if rows < 512 or not 0 < width <= _TILE // 4 or rows * width >= 2**16:
+        return None
+    full = [
+        _like(x, call) and x.call is not None and x.call.kind not in VIEWS for x in call.operands
+    ]
+    if full.count(True) != 1:
+        return None
+    i = full.index(False)
+    row = call.operands[i]
+    if row.__class__ is not Value or row.dtype != dtype or row.shape not in ((width,), (1, width)):
+        return None
+    count = max(k for k in range(1, rows + 1) if rows % k == 0 and k * width <= _TILE)
+    if count < 4:
+        return None
+    spread = s.add(call, "broadcast", (count, width), (row,), (count, width))
+    tile = s.add(call, "copy", None, (spread,), (count, width))
+    long = (rows // count, count * width)
+    operands: list[Any] = [s.add(call, "reshape", long, (call.operands[1 - i],), long)] * 2
+    operands[i] = s.add(call, "reshape", long[1:], (tile,), long[1:])
+    out = s.add(call, "ufunc", call.function, operands, long)
+    return s.add(call, "reshape", call.result.shape, (out,), call.result.shape)
 
 
 def _narrow(call: Call) -> None:
@@ -323,7 +358,7 @@ def _cast(s: Sweep, call: Call) -> Value | None:
 
 def _copy(s: Sweep, call: Call) -> Value | None:
     x = call.operands[0]  # values have no memory that could be written, but they have a layout
-    return None if x.call is not None and x.call.kind == "transpose" else x
+    return None if x.call is not None and x.call.kind in ("transpose", "broadcast") else x
 
 
 def _reshape(s: Sweep, call: Call) -> Value | None:

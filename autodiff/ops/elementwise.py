@@ -44,12 +44,13 @@ negative = elementwise(np.negative, promote="keep", x=lambda g: -g)
 positive = elementwise(np.positive, promote="keep", x=lambda g: g)
 reciprocal = elementwise(np.reciprocal, x=lambda g, out: -g * out * out)
 square = elementwise(np.square, promote="keep", x=lambda g, x: g * (x + x))
-# 0 ** 0 has the derivative 0 in x, and in y where x = 0 <= y: exponent and base are moved there.
+# 0 ** 0 has the derivative 0 in x, and in y where x = 0 <= y: exponent and base are moved there,
+# the base by a number of y's dtype, as it may be a Python number.
 power = elementwise(
     _power,
     numpy=np.power,
     x=lambda g, x, y: g * (y * x ** (y - (y != 0))),
-    y=lambda g, x, y, out: g * (out * np.log(x + ((x == 0) & (y >= 0)))),
+    y=lambda g, x, y, out: g * (out * np.log(x + ((x == 0) & (y >= 0)) * y**0)),
 )
 absolute = elementwise(np.absolute, promote="keep", x=lambda g, x: g * np.sign(x))  # 0 at 0
 # Steps: the derivative is 0 wherever there is one.
