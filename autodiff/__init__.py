@@ -14,7 +14,7 @@ from typing import Any
 
 from autodiff import autograd, cuda, linalg, methods, special
 from autodiff.attributes import Size, device
-from autodiff.compiler import compile, host, overwrite, set_num_threads
+from autodiff.compiler import compile, get_num_threads, host, overwrite, set_num_threads
 from autodiff.composed import (
     conversion,
     creation,
@@ -108,6 +108,8 @@ __all__ = [
     # Derivatives
     *("autograd", "enable_grad", "inference_mode", "is_anomaly_enabled", "is_grad_enabled"),
     *("is_inference_mode_enabled", "no_grad", "overwrite", "set_grad_enabled", "tape"),
+    # Compiling
+    *("compile", "get_num_threads", "host", "set_num_threads"),
     # Elsewhere
     *("cuda",),
 ]

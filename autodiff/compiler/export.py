@@ -216,11 +216,11 @@ class _Writer:
             )
         self.known[name] = function
         self.written.add(name)
-        text = textwrap.dedent(inspect.getsource(plain))
-        for needed in _names(code):
+        tree = _Strip().visit(ast.parse(textwrap.dedent(inspect.getsource(plain))))
+        for needed in dict.fromkeys(_names(code) + _names_around(tree.body[0])):
             if needed in plain.__globals__ and needed != name:
                 self.define(needed, plain.__globals__[needed])
-        self.pieces.append(ast.unparse(_Strip().visit(ast.parse(text))) + "\n")
+        self.pieces.append(ast.unparse(tree) + "\n")
         return name
 
     @functools.cached_property
@@ -236,6 +236,13 @@ def _names(code: types.CodeType) -> list[str]:
         if isinstance(constant, types.CodeType):
             names += _names(constant)
     return names
+
+
+def _names_around(function: ast.FunctionDef) -> list[str]:
+    """The names in a function's decorators and defaults."""
+    parts = [*function.decorator_list, *function.args.defaults, *function.args.kw_defaults]
+    nodes = [node for part in parts if part is not None for node in ast.walk(part)]
+    return [node.id for node in nodes if isinstance(node, ast.Name)]
 
 
 class _Strip(ast.NodeTransformer):
