@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from autodiff.attributes import device as Device
-from autodiff.tensor import Tensor, make
+from autodiff.tensor import Tensor, make, taken
 
 _SEED = 67280421310721  # a generator that was not seeded starts here, as PyTorch's
 _STATE = struct.Struct("<16s16sBIQ")  # state and increment of PCG64, half a draw, the seed
@@ -34,6 +34,7 @@ class Generator:
 
     def manual_seed(self, seed: int) -> "Generator":
         """Start the sequence that belongs to this seed; a negative one counts from 2 ** 64."""
+        taken("manual_seed()")
         seed = int(seed)
         if not -(2**63) <= seed < 2**64:
             raise ValueError(f"a seed must lie in [-2**63, 2**64), got {seed}")
@@ -52,6 +53,7 @@ class Generator:
 
     def get_state(self) -> Tensor:
         """The place in the sequence, as bytes."""
+        taken("the state of a generator")
         state: Any = self.numpy.bit_generator.state
         place = [n.to_bytes(16, "little") for n in (state["state"]["state"], state["state"]["inc"])]
         packed = _STATE.pack(*place, state["has_uint32"], state["uinteger"], self._seed)
@@ -59,6 +61,7 @@ class Generator:
 
     def set_state(self, new_state: Tensor) -> "Generator":
         """Go to a place that get_state() gave. Raises: RuntimeError for anything else."""
+        taken("set_state()")
         packed = new_state._array.tobytes() if isinstance(new_state, Tensor) else b""
         if len(packed) != _STATE.size:
             raise RuntimeError("set_state needs what get_state() gave")

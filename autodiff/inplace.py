@@ -94,6 +94,8 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
         setitem(read(x, first), then, value)
         return
     key = first if then is None else tuple([getattr(i, "_array", i) for i in then])
+    if modes.flags & TRACE and isinstance(value, np.ndarray):
+        value = make(modes.trace.plain(value))
     if not isinstance(value, Tensor):
         given = np.asarray(value)
         if given.dtype.kind not in "biuf":

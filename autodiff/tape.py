@@ -27,7 +27,7 @@ class _Modes(threading.local):
 
     flags = GRAD
     given: list[tuple] | None = None
-    """The numbers that optimisers are to take first, which a run that failed has counted already."""
+    """The numbers that optimisers take first, which a run that failed has counted already."""
     heard: list[tuple] | None = None
     """Where the numbers that optimisers take are noted; see autodiff/compiler/verify.py."""
     trace: Any = None

@@ -325,6 +325,8 @@ class Tensor:
         dtype = dtypes.get_default_dtype().dtype
         if len(sizes) == 1 and not isinstance(sizes[0], int):
             data = sizes[0]
+            if hasattr(data, "dtype"):
+                taken("Tensor() of a tensor or an array")
             self._array = np.array(data._array if isinstance(data, Tensor) else data, dtype)
         else:
             self._array = np.empty(sizes or (0,), dtype)
@@ -332,6 +334,7 @@ class Tensor:
 
     def as_subclass(self, cls: type) -> Any:
         """This tensor, memory and place on the tape, as an instance of a subclass of Tensor."""
+        taken("as_subclass()")
         tensor = _new(cls)
         tensor._array, tensor._node = self._array[...], self._node
         _note_view(tensor, self)
@@ -499,7 +502,7 @@ class Tensor:
         """The gradient that backward passes have gathered here."""
         gradient = self._grad
         if gradient.__class__ is Lent:
-            gradient = self._grad = make(fresh_copy(gradient.array))  # type: ignore[union-attr]
+            gradient = self._grad = make(fresh_copy(gradient.array))
         if modes.flags & TRACE:
             modes.trace.meet_grad(self)
         return gradient  # type: ignore[return-value]
@@ -675,9 +678,9 @@ class Tensor:
 
 
 def taken(how: str) -> None:
-    """Values are about to leave the tape: what is computed from them cannot be recorded."""
+    """What is about to be done cannot be recorded, such as taking values off the tape."""
     if modes.flags & TRACE:
-        modes.trace.refuse(f"{how} takes a value out of the step")
+        modes.trace.refuse(f"{how} cannot be recorded")
 
 
 def _unprovided(name: str, method: str, options: dict) -> TypeError:

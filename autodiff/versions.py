@@ -63,7 +63,8 @@ class _Writes:
 
     def since(self, number: int) -> int:
         """How many there were later than this number, of those remembered."""
-        return sum(n > number for w in (self, *self.shared) for n in w.numbers)
+        numbers = [self.numbers, *[t.numbers for t in self.shared]]
+        return sum(n > number for remembered in numbers for n in remembered)
 
 
 _writes: dict[int, _Writes] = {}

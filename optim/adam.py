@@ -80,11 +80,7 @@ class Adam(Optimizer):
 
 def _in_step(states: list[dict[str, Any]]) -> bool:
     """Whether parameters with these states have made as many steps."""
-    t = states[0]["step"]
-    for state in states:
-        if state["step"] != t:
-            return False
-    return True
+    return len({state["step"] for state in states}) == 1
 
 
 def _numbers(states: list[dict[str, Any]], options: dict[str, Any]) -> tuple[float, ...]:

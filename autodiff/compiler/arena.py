@@ -51,7 +51,7 @@ def home(tensor: Tensor) -> tuple[Arena, int] | None:
 
 
 def settle(tensors: Sequence[Tensor]) -> None:
-    """Move these tensors, of one dtype, next to each other in this order, as far as that is safe."""
+    """Move these tensors, of one dtype, next to each other in this order, where that is safe."""
     movable = [t for t in tensors if home(t) is None and _is_alone(t)]
     if len(movable) < 1:
         return

@@ -60,11 +60,11 @@ def entrance(entry: Entry, forms: tuple, classes: list[type]) -> Callable[..., A
         tests += [f"a{i} is a{j}" for j in range(i)]
         if entry.written_arguments:
             tests += [f"overlap(a{i}, a{j})" for j in range(i)]
-    for t, strides in entry.needed:
-        if strides is None:
+    for t, layout in entry.needed:
+        if layout is None:
             tests.append(f"{target(t)}._grad is not None")
         else:
-            tests.append(f"gradient_strides({target(t)}) != {strides}")
+            tests.append(f"gradient_strides({target(t)}) != {layout}")
     for options, before, _ in entry.watched:
         tests.append(f"differs({named(options, 'options')}, {named(before, 'before')})")
     for cell, value in entry.cells:

@@ -7,16 +7,15 @@ argument, without `out=`: that takes a tenth less time on small arrays.
 
 import builtins
 import keyword
-import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
+from autodiff.compiler.blocks import emit_group
 from autodiff.compiler.plan import Group, Plan, Slot, calls_of, parts_of
 from autodiff.compiler.program import HOLE, VIEWS, Call, Value, shows
-from autodiff.compiler.threads import get_num_threads, together
 
 _OPERATORS = {
     np.add: "{} + {}",
@@ -28,13 +27,12 @@ _OPERATORS = {
 """What ufuncs are for scalars: operators on NumPy's numbers take a tenth of the time."""
 
 _TAKEN = frozenset(
-    (*keyword.kwlist, *dir(np), *dir(builtins))
-    + ("bind", "step", "backward", "kept", "np", "blocks", "part", "i")
+    (
+        *(*keyword.kwlist, *dir(np), *dir(builtins)),
+        *("bind", "step", "backward", "kept", "np", "blocks", "part", "i"),
+    )
 )
 """Names that values must not have."""
-
-THREADED = 2**21
-"""Elements times calls from which a group is worth more than one thread."""
 
 _NAMES = {0.0: "zero", 1.0: "one", 2.0: "two", 0.5: "half", -1.0: "minus_one"}
 
@@ -154,14 +152,14 @@ class Emitter:
             text = self._constant_text(x)
         elif how in ("empty", "zeros"):
             self.imports.add(how)
-            text = f"{how}({x.shape}, {self._dtype(x.dtype)})"
+            text = f"{how}({x.shape}, {self.dtype(x.dtype)})"
         elif how == "reuse":
             first = self.plan.slots[slot.of]  # type: ignore[index]
             if first.like.shape == x.shape and first.like.dtype == x.dtype:
                 text = of
             else:
                 self.imports.add("ndarray")
-                text = f"ndarray({x.shape}, {self._dtype(x.dtype)}, {of})"
+                text = f"ndarray({x.shape}, {self.dtype(x.dtype)}, {of})"
         elif how == "view":
             text = self._view_text(x.call, of)  # type: ignore[arg-type]
         elif how == "part":
@@ -174,7 +172,7 @@ class Emitter:
             text = of
         self.binding.append(f"{name} = {text}")
 
-    def _dtype(self, dtype: np.dtype) -> str:
+    def dtype(self, dtype: np.dtype) -> str:
         name = "bool_" if dtype == np.bool_ else dtype.name
         self.imports.add(name)
         return name
@@ -183,7 +181,7 @@ class Emitter:
         array = x.array
         if not array.size:
             self.imports.add("empty")
-            return f"empty({array.shape}, {self._dtype(array.dtype)})"
+            return f"empty({array.shape}, {self.dtype(array.dtype)})"
         if (
             array.ndim
             and array.size
@@ -195,10 +193,10 @@ class Emitter:
             value = f", {c!r}" if make == "full" else ""
             if np.isfinite(c):
                 self.imports.add(make)
-                return f"{make}({array.shape}{value}, {self._dtype(array.dtype)})"
+                return f"{make}({array.shape}{value}, {self.dtype(array.dtype)})"
         self.imports.add("array")
         if array.size <= 8 and array.dtype.kind in "fib" and np.isfinite(array).all():
-            return f"array({array.tolist()!r}, {self._dtype(array.dtype)})"
+            return f"array({array.tolist()!r}, {self.dtype(array.dtype)})"
         return self.constant(array, f"{self.name(x)}_elements")
 
     def _view_text(self, call: Call, of: str) -> str:
@@ -252,9 +250,9 @@ class Emitter:
                 phase, place = call.phase, None
             mark = len(self.body)
             if isinstance(step, Group):
-                self._group(step)
+                emit_group(self, step)
             else:
-                self._call(step)
+                self.emit_call(step)
             if call.place and call.place != place and len(self.body) > mark:
                 self.body[mark] += f"  # {call.place}"
                 place = call.place
@@ -284,18 +282,18 @@ class Emitter:
     def _copy_back(self) -> None:
         """Copy into memory from outside what was not computed there."""
         written = {memory for memory, _ in self.plan.copies}
-        texts = []
+        copies = []
         for memory, value in self.plan.copies:
             text = self.text(value)
             if self.plan.owner(value) in written - {memory}:  # it may be written before it is read
                 name = self._new_name("old")
                 self.line(f"{name} = {text}.copy()")
                 text = name
-            texts.append((self.text(memory), text))
-        for memory, text in texts:
-            if memory != text:
+            copies.append((self.text(memory), text))
+        for target, text in copies:
+            if target != text:
                 self.imports.add("copyto")
-                self.line(f"copyto({memory}, {text})")
+                self.line(f"copyto({target}, {text})")
 
     def _return(self, values: list[Value], kept: str = "") -> None:
         """Hand values out, each in memory of its own, and copy back what is still to be copied."""
@@ -321,7 +319,7 @@ class Emitter:
             return text
         if slot.kind == "scalar":
             self.imports.add("array")
-            return f"array({text}, {self._dtype(x.dtype)})"
+            return f"array({text}, {self.dtype(x.dtype)})"
         return f"{text}.copy()"
 
     def _split(self) -> None:
@@ -344,6 +342,28 @@ class Emitter:
         crossing = [x for x in needed if x not in made and plan.slot(x).kind in ("local", "scalar")]
         return list(dict.fromkeys(crossing))
 
+    def _read_hosts(self, call: Call) -> None:
+        """Read the numbers that a call takes; none before it is needed, for reading may count."""
+        for x in call.inputs:
+            if x.source is not None and x.source[0] in ("host", "number"):
+                self._read_host(x)
+
+    def prepare_scalars(self, call: Call) -> None:
+        """Put the scalars that a call of a group takes where its loop finds them."""
+        self._read_hosts(call)
+        for x in call.inputs:
+            if not x.shape and self.plan.slot(x).kind == "scalar" and x not in self.boxed:
+                self.box(x, self.name(x))
+
+    def bind_line(self, text: str) -> None:
+        """Add a line to the binding."""
+        self.binding.append(text)
+
+    def new(self, dtype: np.dtype, shape: tuple[int, ...]) -> str:
+        """The text that makes an array."""
+        self.imports.add("empty")
+        return f"empty({shape}, {self.dtype(dtype)})"
+
     def _read_host(self, x: Value) -> None:
         source = x.source
         if source[0] == "host":
@@ -364,10 +384,8 @@ class Emitter:
         self.number_names.append(numbers)
         self.line(f"{left} = {numbers}()")
 
-    def _call(self, call: Call) -> None:
-        for x in call.inputs:
-            if x.source is not None and x.source[0] in ("host", "number"):
-                self._read_host(x)
+    def emit_call(self, call: Call) -> None:
+        self._read_hosts(call)
         if call.kind == "check":
             name = self.constant(call.function, call.function.__name__.strip("_"))
             texts = [self.text(x) for x in call.operands]
@@ -398,15 +416,15 @@ class Emitter:
             text = operator.format(*texts)
         elif call.kind == "cast" and not call.operands[0].shape:
             inner = self.text(call.operands[0])
-            text = f"{self._dtype(call.function)}({inner})"
+            text = f"{self.dtype(call.function)}({inner})"
             if x in self.plan.boxes and not self._read_elsewhere(x):
-                self._box(x, inner)
+                self.box(x, inner)
                 return
         else:
             text = self._expression(call)
         self.line(f"{self.name(x)} = {text}")
         if x in self.plan.boxes:
-            self._box(x, self.name(x))
+            self.box(x, self.name(x))
 
     def _read_elsewhere(self, x: Value) -> bool:
         """Whether a scalar is needed besides as an operand of array calls."""
@@ -417,17 +435,17 @@ class Emitter:
             return f"{x.array.item()!r}"
         return self.text(x)
 
-    def _box(self, x: Value, text: str) -> None:
+    def box(self, x: Value, text: str) -> None:
         """Put a scalar into a 0-d array, which array calls take faster than NumPy's numbers."""
         box = self._new_name(f"{text if text.isidentifier() else self.name(x)}_")
         self.imports.add("empty")
-        self.binding.append(f"{box} = empty((), {self._dtype(x.dtype)})")
+        self.binding.append(f"{box} = empty((), {self.dtype(x.dtype)})")
         self.line(f"{box}[()] = {text}")
         self.boxed[x] = box
 
     def _operands(self, call: Call) -> list[str]:
         array = bool(call.results[0].shape)
-        return [self._boxed_number(x, call) if array else self.text(x) for x in call.operands]
+        return [self.number(x, call) if array else self.text(x) for x in call.operands]
 
     def _filled(self, x: Any, call: Call) -> str:
         """A number that maximum or minimum takes, as an array of the result's shape.
@@ -443,11 +461,16 @@ class Emitter:
             self.fills[key] = y
         return self.text(self.fills[key])
 
-    def _boxed_number(self, x: Any, call: Call) -> str:
+    def number(self, x: Any, call: Call) -> str:
         """Numbers as 0-d arrays of the other operands' dtype: half the time of Python's."""
-        if call.kind == "ufunc" and call.function in (np.maximum, np.minimum) and _is_number(x):
-            if 2**10 <= call.result.size < 2**16 and call not in self.plan.group_of:
-                return self._filled(x, call)
+        if (
+            call.function in (np.maximum, np.minimum)
+            and call.kind == "ufunc"
+            and _is_number(x)
+            and 2**10 <= call.result.size < 2**16
+            and call not in self.plan.group_of
+        ):
+            return self._filled(x, call)
         if call.kind == "ufunc" and isinstance(x, (float, int)) and not isinstance(x, bool):
             dtypes = {y.dtype for y in call.inputs}
             if len(dtypes) == 1:
@@ -466,7 +489,7 @@ class Emitter:
             and x not in self.boxed
             and call.kind == "ufunc"
         ):
-            self._box(x, self.name(x))
+            self.box(x, self.name(x))
         return self.text(x, True)
 
     def _expression(self, call: Call) -> str:
@@ -475,7 +498,7 @@ class Emitter:
         if kind == "ufunc":
             return f"{self.function(call.function)}({', '.join(texts)})"
         if kind == "cast":
-            return f"{texts[0]}.astype({self._dtype(call.function)})"
+            return f"{texts[0]}.astype({self.dtype(call.function)})"
         if kind == "copy":
             return f"{texts[0]}.copy()"
         if kind == "reduce":
@@ -511,7 +534,7 @@ class Emitter:
         found = []
         for key, value in call.parameters.items():
             if isinstance(value, np.dtype):
-                text = self._dtype(value)
+                text = self.dtype(value)
             elif isinstance(value, tuple) and _is_plain(value):
                 text = repr(tuple(value))  # a Size is one
             elif isinstance(value, (int, float, str, bool, type(None))) and _is_plain(value):
@@ -532,7 +555,7 @@ class Emitter:
             return
         texts = self._operands(call)
         if kind == "ufunc":
-            self.line(self._ufunc_text(call, texts, out))
+            self.line(self.ufunc_text(call, texts, out))
         elif kind in ("cast", "copy"):
             self.imports.add("copyto")
             unsafe = ", 'unsafe'" if kind == "cast" else ""
@@ -550,7 +573,7 @@ class Emitter:
         else:
             raise AssertionError(f"no way to write {kind} into an array")
 
-    def _ufunc_text(self, call: Call, texts: list[str], out: str) -> str:
+    def ufunc_text(self, call: Call, texts: list[str], out: str) -> str:
         # NumPy wants the name for these two, where a third number may be meant to be compared.
         named = "out=" if call.function in (np.maximum, np.minimum) else ""
         return f"{self.function(call.function)}({', '.join(texts)}, {named}{out})"
@@ -589,140 +612,6 @@ class Emitter:
             return
         self.line(f"{out}[{self._key(call.function, call.operands[2:])}] = {self.text(value)}")
 
-    # Groups: a loop over blocks
-
-    def _group(self, group: Group) -> None:
-        plan = self.plan
-        for call in calls_of(group):
-            for x in call.inputs:
-                if x.source is not None and x.source[0] in ("host", "number"):
-                    self._read_host(x)
-                if not x.shape and plan.slot(x).kind == "scalar" and x not in self.boxed:
-                    self._box(x, self.name(x))
-        self.groups += 1
-        number = self.groups
-        run, parts = self.constant(_loop, "in_blocks"), self._new_name(f"blocks_{number}")
-        statics: dict[Value, str] = {}
-        locals_: dict[Value, str] = {}
-        inner: dict[Value, str] = {}
-        scratch = [f"s{i}" for i in range(len(group.dtypes))]
-
-        def piece(x: Any) -> str:
-            if x.__class__ is not Value or not x.shape:
-                return (
-                    self._boxed_number(x, group.calls[0])
-                    if x.__class__ is not Value
-                    else self.text(x, True)
-                )
-            if x in group.scratch:
-                return scratch[group.scratch[x]]
-            if not group.flat and (len(x.shape) < len(group.shape) or x.shape[0] == 1):
-                return self.text(x)
-            slot = plan.slot(x)
-            names = statics if slot.kind == "static" else locals_
-            if x not in names:
-                text = self.text(x)
-                same = next((n for y, n in names.items() if self.text(y) == text), None)
-                names[x] = same or f"{text}_"
-            return names[x]
-
-        lines = []
-        for call in group.calls:
-            x = call.result
-            texts = [
-                self._piece_number(y, call) if y.__class__ is not Value else piece(y)
-                for y in call.operands
-            ]
-            out = piece(x)
-            if call.kind == "ufunc":
-                lines.append(self._ufunc_text(call, texts, out))
-            else:
-                self.imports.add("copyto")
-                unsafe = ", 'unsafe'" if call.kind == "cast" else ""
-                lines.append(f"copyto({out}, {texts[0]}{unsafe})")
-            for total in group.sums:
-                if max(
-                    group.calls.index(y.call) for y in total.inputs if y.call in group.calls
-                ) == group.calls.index(call):
-                    partial = inner.setdefault(total.result, self._new_name("partial"))
-                    texts = [piece(y) for y in total.operands]
-                    if total.kind == "dot":
-                        lines.append(f"{partial}[i] = {texts[0]}.dot({texts[1]})")
-                    else:
-                        self.imports.add("add")
-                        lines.append(f"{partial}[i] = add.reduce({texts[0]})")
-        for total, partial in inner.items():
-            self.imports.add("empty")
-            self.binding.append(
-                f"{partial} = empty({len(group.stops)}, {self._dtype(total.dtype)})"
-            )
-        made_here = [x for x in locals_ if x.call in group.calls]
-        for x in made_here:
-            self.imports.add("empty")
-            self.line(f"{self.name(x)} = empty({x.shape}, {self._dtype(x.dtype)})")
-        flat = ".reshape(-1)" if group.flat and len(group.shape) > 1 else ""
-        static_names = list(dict.fromkeys(statics.values()))
-        static_texts = [f"{name[:-1]}{flat}" for name in static_names]
-        local_names = list(dict.fromkeys(locals_.values()))
-        width = group.shape[1:] if not group.flat else ()
-        dtypes = ", ".join([self._dtype(d) for d in group.dtypes])
-        cut = self.constant(_cut, "cut")
-        arrays = "".join([f"{t}, " for t in static_texts])
-        work = math.prod(group.shape) * len(group.calls)
-        self.binding.append(
-            f"{parts} = {cut}({_stops_text(group.stops)}, ({arrays}), {width!r}, "
-            f"({dtypes}{',' if dtypes else ''}), {work})"
-        )
-        targets = "".join([f"{n}, " for n in static_names + scratch])
-        arguments = "".join([f", {n[:-1]}" for n in local_names])
-        self.binding.append("")
-        self.binding.append(f"def block_{number}(blocks{arguments}):")
-        self.binding.append(f"    for i, part, ({targets}) in blocks:")
-        for n in local_names:
-            self.binding.append(f"        {n} = {n[:-1]}[part]")
-        self.binding += [f"        {line}" for line in lines]
-        self.binding.append("")
-        given = "".join([f", {n[:-1]}{flat}" for n in local_names])
-        self.line(f"{run}(block_{number}, {parts}{given})")
-        for total, partial in inner.items():
-            self.line(f"{self.name(total)} = add.reduce({partial})")
-            self.imports.add("add")
-            if total in plan.boxes:
-                self._box(total, self.name(total))
-
-    def _piece_number(self, x: Any, call: Call) -> str:
-        return self._boxed_number(x, call)
-
-
-def _stops_text(stops: list[int]) -> str:
-    step = stops[0]
-    return f"[*range({step}, {stops[-1]}, {step}), {stops[-1]}]" if len(stops) > 2 else repr(stops)
-
-
-def _cut(stops: list[int], arrays: tuple, width: tuple[int, ...], dtypes: tuple, work: int) -> list:
-    """The blocks of a group, parted among threads; each thread has scratch memory of its own.
-
-    For each block its number, its slice, and its pieces of the arrays and of scratch memory.
-    """
-    longest = max(b - a for a, b in zip([0, *stops], stops))
-    count = min(get_num_threads(), len(stops)) if work >= THREADED else 1
-    parts: list[list] = [[] for _ in range(count)]
-    scratch = [[np.empty((longest, *width), d) for d in dtypes] for _ in parts]
-    start = 0
-    for i, stop in enumerate(stops):
-        thread = i * count // len(stops)
-        pieces = [a[start:stop] for a in arrays] + [s[: stop - start] for s in scratch[thread]]
-        parts[thread].append((i, slice(start, stop), tuple(pieces)))
-        start = stop
-    return parts
-
-
-def _loop(block: Callable, parts: list, *arrays: Any) -> None:
-    if len(parts) == 1:
-        block(parts[0], *arrays)
-    else:
-        together(lambda part: block(part, *arrays), parts)
-
 
 def _is_number(x: Any) -> bool:
     """Whether an operand is one number, known now."""
@@ -755,7 +644,7 @@ def _default_name(x: Value) -> str:
         return kinds.get(x.source[0], "number")
     call = x.call
     assert call is not None
-    function = getattr(call.function, "__name__", None) or getattr(call.function, "name", "")
+    function: str = getattr(call.function, "__name__", "") or getattr(call.function, "name", "")
     kinds = {"dot": "z", "reduce": "total", "cast": "c", "transpose": "T", "reshape": "flat"}
     kinds |= {"getitem": "part", "setitem": "whole", "index": "picked"}
     return kinds.get(call.kind) or _RESULTS.get(function) or f"{function or call.kind}_"

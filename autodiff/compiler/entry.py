@@ -54,8 +54,8 @@ class Recording:
     given: for each tensor of the result the position of an argument, or the tensor from outside,
     that it is; None for a computed one. live: whether computed ones can be differentiated; wrt:
     with respect to what (positions of arguments, tensors). needed: tensors whose `grad` was read
-    before it was set, and its strides, None if it was None. cleared: those whose `grad` became None. lending:
-    those whose `grad` became a computed one.
+    before it was set, and its strides, None if it was None. cleared: those whose `grad` became
+    None. lending: those whose `grad` became a computed one.
     """
 
     def __init__(
@@ -281,14 +281,16 @@ class Entry:
         self.globals = {"__name__": "autodiff.compiled", **noted}
         exec(builtins.compile(self.source, filename, "exec"), self.globals)
 
-    def frame(self) -> tuple[Any, list[Lent]]:
+    def frame(self) -> tuple[Any, list[tuple[Any, Lent | int]]]:
+        """The step bound to arrays of its own, and what becomes of gradients."""
         arrays = [
             flat(source[1]) if source[0] == "flat" else source[1]._array
             for source in self.parameters
         ]
-        step, lent = self.globals["bind"](*arrays)
+        bind: Any = self.globals["bind"]
+        step, lent = bind(*arrays)
         if self.together is None:
-            tensors = [t for s in self.written if s.__class__ is not int for t in _tensors(s)]
+            tensors = [t for s in self.written if not isinstance(s, int) for t in _tensors(s)]
             self.together = versions.Together([t._array for t in tensors])
         static = [Lent(a) for a in lent]
         gradients = [
@@ -440,7 +442,7 @@ class Entry:
                 leaf = leaves[of]
                 arrays.append(leaf._array if isinstance(leaf, Tensor) else leaf)
             else:
-                arrays.append(_tensor(of, leaves).grad._array)  # type: ignore[union-attr]
+                arrays.append(_tensor(of, leaves).grad._array)
         return arrays
 
     def _leave(self, frame: tuple, results: Any, arrays: list, leaves: Sequence) -> None:
@@ -490,7 +492,7 @@ def outer_reads(function: Any) -> tuple[list, list]:
 
 
 def modules_around(function: Any, args: tuple, kwargs: dict) -> list[Any]:
-    """The modules, with all below them, that a function has as arguments or takes from around it."""
+    """The modules that a function has as arguments or takes from around it, and all below them."""
     cells, _ = outer_reads(function)
     code = getattr(function, "__code__", None)
     outer = function.__globals__ if code is not None else {}

@@ -1,6 +1,8 @@
 """What was made of a recording, in words and numbers."""
 
-from autodiff.compiler.emit import THREADED
+from itertools import pairwise
+
+from autodiff.compiler.blocks import THREADED
 from autodiff.compiler.entry import Entry
 from autodiff.compiler.plan import Group
 from autodiff.compiler.program import VIEWS
@@ -13,7 +15,7 @@ def explanation(entry: Entry) -> str:
     lines = [f"{entry.title}: program {entry.number}"]
     counts = entry.counts
     lines.append(f"  calls recorded           {counts[0][1]}")
-    for (_, before), (name, after) in zip(counts, counts[1:]):
+    for (_, before), (name, after) in pairwise(counts):
         if before != after:
             lines.append(f"  after {name:<18} {after}")
     views = sum(call.kind in VIEWS for call in program.calls)

@@ -141,7 +141,7 @@ class _Writer:
     # What the program refers to
 
     def define(self, name: str, thing: Any) -> None:
-        """Write a definition of `thing` under a name. Raises: ValueError if that is not possible."""
+        """Write a definition of `thing` under a name. Raises: ValueError if that cannot be."""
         if name in self.known:
             if self.known[name] is not thing:
                 raise ValueError(f"export: two things are called {name}")

@@ -59,7 +59,7 @@ def _runs(calls: list[Call], program: Program, largest: float) -> list[list[Call
         sources = [x.source for x in call.operands[: len(call.results)]]
         plain = call.result.nbytes <= largest and all(s and s[0] == "tensor" for s in sources)
         if plain and written.issuperset(call.results):
-            simple.append((call, [s[1] for s in sources]))  # type: ignore[index]
+            simple.append((call, [s[1] for s in sources]))
         else:
             others.append([call])
     if len(simple) > 1:

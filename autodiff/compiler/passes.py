@@ -87,9 +87,9 @@ def constants(sweep: Sweep, call: Call) -> Value | None:
     result, given = call.result, call.inputs
     if not given or (call.kind == "operation" and call.function.family == "random"):
         return None
-    if call.kind not in VIEWS:
-        if result.nbytes > max([_LARGEST_CONSTANT, *[x.nbytes for x in given]]):
-            return None
+    largest = max([_LARGEST_CONSTANT, *[x.nbytes for x in given]])
+    if call.kind not in VIEWS and result.nbytes > largest:
+        return None
     out = call.evaluate([x.array if x.__class__ is Value else x for x in call.operands])
     return Value(result.shape, result.dtype, array=np.asarray(out), name=result.name)
 
@@ -97,11 +97,11 @@ def constants(sweep: Sweep, call: Call) -> Value | None:
 def common(sweep: Sweep, call: Call) -> Value | None:
     """Compute once what is computed twice, and keep one of constants that are alike."""
     for i, x in enumerate(call.operands):
-        if x.__class__ is Value and x.array is not None and x.shape:
-            if (c := _scalar(x)) is not None:
-                one = sweep.seen.setdefault((x.shape, x.dtype, c), x)
-                if one is not x:
-                    call.take((*call.operands[:i], one, *call.operands[i + 1 :]))
+        known = x.__class__ is Value and x.array is not None and x.shape
+        if known and (c := _scalar(x)) is not None:
+            one = sweep.seen.setdefault((x.shape, x.dtype, c), x)
+            if one is not x:
+                call.take((*call.operands[:i], one, *call.operands[i + 1 :]))
     key = _identity(call, call.operands)
     if key is None:
         return None
@@ -309,7 +309,7 @@ def _joined(s: Sweep, call: Call, x: Any, y: Any) -> Value | None:
         base = below.call
     else:
         return None
-    boxes = [_box(place.function, call.result.shape) for place in places]
+    theirs = [_box(place.function, call.result.shape) for place in places]
     mine, below = [], one
     while below is not None and below.kind == "setitem" and HOLE not in _items(below):
         mine.append(_box(below.function, call.result.shape))
@@ -319,8 +319,10 @@ def _joined(s: Sweep, call: Call, x: Any, y: Any) -> Value | None:
         below = under.call
     else:
         return None
-    if None in boxes or None in mine or not all(_apart(a, b) for a in boxes for b in mine):
-        return None
+    for a in theirs:
+        for b in mine:
+            if a is None or b is None or not _apart(a, b):
+                return None
     value = x
     for place in reversed(places):
         value = s.add(call, "setitem", place.function, (value, *place.operands[1:]), x.shape)
@@ -409,15 +411,13 @@ def _getitem(s: Sweep, call: Call) -> Value | None:
             stop = start + part.shape[axis]
             wanted = mine[axis]
             if wanted and start <= wanted[0] and wanted[-1] < stop and wanted.step == 1:
-                key = [slice(None)] * len(x.shape)
                 items = _spelled(call.function, len(x.shape))
                 items[axis] = (
                     items[axis] % x.shape[axis] - start
                     if isinstance(items[axis], int)
                     else slice(wanted[0] - start, wanted[-1] + 1 - start)
                 )
-                key = tuple(items)
-                return s.add(call, "getitem", key, (part,), shape)
+                return s.add(call, "getitem", tuple(items), (part,), shape)
             start = stop
         return None
     if inner.kind == "reshape":

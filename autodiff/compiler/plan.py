@@ -85,7 +85,8 @@ class Plan:
     outputs: values that the caller keeps, in memory of their own. lent: values that must stay
     until the next run. steps: calls and groups in the order they run. copies: (memory, value)
     pairs still to be copied at the end. boxes: scalars that array calls take, which go into a 0-d
-    array as well; read_as_scalars: those that are needed otherwise too. made: static values in the order they are made.
+    array as well; read_as_scalars: those that are needed otherwise too. made: static values in the
+    order they are made.
     """
 
     def __init__(
@@ -246,7 +247,7 @@ class Plan:
             for t in _memory(self.owner(x)):
                 readers[t] = _ENDLESS
         for memory, value in self.program.writes:
-            call = value.call
+            call: Call | None = value.call  # type: ignore[no-redef]
             fits = (
                 call is not None
                 and takes_out(call)

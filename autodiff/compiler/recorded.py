@@ -53,7 +53,7 @@ class Recorded(NDArrayOperatorsMixin):
             raise AttributeError(name)
         raise Opaque
 
-    __bool__ = __int__ = __float__ = __index__ = __array__ = __iter__ = _opaque  # type: ignore[assignment]
+    __bool__ = __int__ = __float__ = __index__ = __array__ = __iter__ = _opaque
     __contains__ = item = tolist = _opaque
 
     # What is called on it
@@ -223,7 +223,9 @@ def _dot(x: Any, y: Any) -> Recorded:
     return _first((x, y))._call("dot", np.dot, x, y)
 
 
-FILLERS = frozenset((np.zeros, np.ones, np.full, np.zeros_like, np.ones_like, np.full_like))
+FILLERS: frozenset[Any] = frozenset(
+    (np.zeros, np.ones, np.full, np.zeros_like, np.ones_like, np.full_like)
+)
 """Functions whose results depend on shapes and dtypes alone; `like=` brings some of them here."""
 
 FUNCTIONS: dict[Callable, Callable] = {

@@ -32,9 +32,10 @@ from autodiff.tensor import Tensor
 _MOST = 8  # recordings for arguments that are alike, after which it runs eagerly
 _MOST_KEYS = 64  # different forms of the arguments, likewise
 _OWN = frozenset(
-    ("function", "fullgraph", "verify", "disable", "_entries", "_warned", "_names", "_last")
-    + functools.WRAPPER_ASSIGNMENTS
-    + ("__wrapped__",)
+    (
+        *("function", "fullgraph", "verify", "disable", "_entries", "_warned", "_names", "_last"),
+        *(*functools.WRAPPER_ASSIGNMENTS, "__wrapped__"),
+    )
 )
 """Attributes of a compiled module that are not the module's."""
 
@@ -110,13 +111,13 @@ class Compiled:
         return True
 
     def __len__(self) -> int:
-        return len(self.function)  # type: ignore[arg-type]
+        return len(self.function)
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self.function)  # type: ignore[call-overload]
+        return iter(self.function)
 
     def __getitem__(self, key: Any) -> Any:
-        return self.function[key]  # type: ignore[index]
+        return self.function[key]
 
     def __repr__(self) -> str:
         return f"compile({self.function!r})"
@@ -156,8 +157,8 @@ class Compiled:
             self._entries[key] = None
             many = sum(map(len, filter(None, self._entries.values())))
             reason = (
-                f"it was recorded {many} times, and is different again: pass numbers that change as "
-                "tensors or through host(), and let modules keep their attributes"
+                f"it was recorded {many} times, and is different again: pass numbers that change "
+                "as tensors or through host(), and let modules keep their attributes"
             )
             return self._eagerly(args, kwargs, reason)
         return self._record(key, entries, leaves, args, kwargs)
@@ -186,7 +187,7 @@ class Compiled:
         if not self._warned:
             self._warned = True
             warnings.warn(
-                f"{self._title} runs eagerly: {reason}; compile(…, fullgraph=True) makes this an error",
+                f"{self._title} runs eagerly: {reason}; with fullgraph=True that is an error",
                 stacklevel=4,
             )
 

@@ -26,7 +26,7 @@ from autodiff.compiler.recorded import Opaque, Recorded
 from autodiff.ops.random import sources_of_chance
 from autodiff.primitive import Primitive
 from autodiff.tape import TRACE, modes, reachable, user_line
-from autodiff.tensor import Tensor
+from autodiff.tensor import Lent, Tensor, taken
 
 
 class CannotRecordError(RuntimeError):
@@ -34,7 +34,36 @@ class CannotRecordError(RuntimeError):
 
 
 class Watched(np.ndarray):
-    """An array among the arguments of a step that is recorded, and what NumPy computes from it."""
+    """An array among the arguments of a step that is recorded, and what NumPy computes from it.
+
+    Numbers that Python takes out of it cannot be recorded.
+    """
+
+    def __getitem__(self, key: Any) -> Any:
+        found = super().__getitem__(key)
+        if not isinstance(found, np.ndarray):
+            taken("an element of an array")
+        return found
+
+
+_ESCAPED = (
+    "NumPy computes with an argument of the step, which cannot be recorded: make a tensor of the "
+    "argument first, with from_numpy()"
+)
+
+
+def _unrecorded(name: str) -> Callable:
+    method = getattr(np.ndarray, name)
+
+    def read(self: Watched, *args: Any) -> Any:
+        taken(f"{name} of an array")
+        return method(self, *args)
+
+    return read
+
+
+for _name in "__bool__ __float__ __int__ __index__ item tolist tobytes".split():
+    setattr(Watched, _name, _unrecorded(_name))
 
 
 class _Known:
@@ -75,7 +104,7 @@ class Trace:
         self.written: dict[
             int, tuple[Value, _Known]
         ] = {}  # memory from outside: as it was, and now
-        self.gradients: dict[int, tuple[Tensor, Tensor | None, bool]] = {}
+        self.gradients: dict[int, tuple[Tensor, Tensor | Lent | None, bool]] = {}
         self.guards: list[tuple[Callable[[], Any], Any]] = []
         self.each_run: list[tuple[Callable[[], Any], Any]] = []
         self.watched: dict[int, tuple[dict, list[tuple[Callable[[], Any], Any]]]] = {}
@@ -205,7 +234,7 @@ class Trace:
         if id(tensor) not in self.gradients:
             gradient = tensor._grad
             self.gradients[id(tensor)] = tensor, gradient, True
-            if gradient is not None and id(gradient._array) not in self.known:
+            if isinstance(gradient, Tensor) and id(gradient._array) not in self.known:
                 self.input(gradient._array, ("gradient", tensor))
 
     def set_grad(self, tensor: Tensor) -> None:
@@ -345,10 +374,7 @@ class Trace:
         if array.__class__ is not Watched:
             return array
         if id(array) not in self.arguments:
-            self.refuse(
-                "NumPy computes with an argument of the step, which cannot be recorded: make a "
-                "tensor of the argument first, with from_numpy()"
-            )
+            self.refuse(_ESCAPED)
             return array.view(np.ndarray)
         return self.arguments[id(array)]
 
@@ -370,6 +396,9 @@ class Trace:
         value = self.constants.get(id(array))
         if value is None:
             elements = np.asarray(array)
+            for argument in self.arguments.values():
+                if np.may_share_memory(argument, elements):
+                    self.refuse(_ESCAPED)
             value = Value(elements.shape, elements.dtype, array=elements)
             self.constants[id(array)] = value
             self.kept.append(array)
@@ -453,6 +482,7 @@ class Trace:
     def _put_back(self, view: Call, new: Value) -> Value:
         """The Value of what `view` shows, after `new` was written through it."""
         whole = view.operands[0]
+        operands: tuple[Value, ...]
         if view.kind == "reshape":
             kind, function, operands = "reshape", whole.shape, (new,)
         elif view.kind == "transpose":

@@ -1,6 +1,7 @@
 """Running a program the first time beside the eager function, and comparing all that they leave."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ def verified(
     numbers that optimisers took. Raises: VerificationError; then all is as the function left it.
     """
     memory = _memory(entry, leaves)
-    tensors = [t for t in _tensors(entry, leaves)]
+    tensors = _tensors(entry, leaves)
     generators = [g.bit_generator for g in entry.recording.generators]
     before = [a.copy() for a in memory], [t.grad for t in tensors], [g.state for g in generators]
     before_gradients = [None if g is None else g._array.copy() for g in before[1]]
@@ -54,7 +55,7 @@ def verified(
         generator.state = state
     numbers = dict(zip(entry.numbers, heard))
     kept = {name: entry.globals[name] for name in numbers}
-    entry.globals.update({name: lambda v=values: v for name, values in numbers.items()})
+    entry.globals.update({name: partial(tuple, values) for name, values in numbers.items()})
     try:
         result = run()
     finally:
@@ -135,9 +136,9 @@ def _difference(wanted: dict[str, Any], found: dict[str, Any]) -> str:
     """The first difference in words, "" if there is none."""
     for name, a in wanted.items():
         b = found.get(name)
-        if (a is None) != (b is None):
-            return f"{name} is {'None' if b is None else 'not None'}"
-        if a is None:
+        if a is None or b is None:
+            if a is not b:
+                return f"{name} is {'None' if b is None else 'not None'}"
             continue
         if a.shape != b.shape or a.dtype != b.dtype:
             return f"{name} is {b.dtype}{list(b.shape)}, not {a.dtype}{list(a.shape)}"

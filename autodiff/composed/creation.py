@@ -157,8 +157,9 @@ def _converted(numbers: list, dtype: np.dtype) -> np.ndarray:
 
 def _element(item: Any) -> np.ndarray:
     """A leaf of nested sequences as an array."""
+    if isinstance(item, (Tensor, np.ndarray)):
+        taken("tensor() of tensors or arrays")
     if isinstance(item, Tensor):
-        taken("tensor() of tensors")
         return item._array
     if isinstance(item, (float, int, np.ndarray, np.generic)):
         array = np.asarray(item)

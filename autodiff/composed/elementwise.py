@@ -9,7 +9,7 @@ import numpy as np
 from autodiff import dtypes
 from autodiff.composed.conversion import to
 from autodiff.ops import elementwise as ops
-from autodiff.ops.shape import copy
+from autodiff.ops.shape import cast, copy
 from autodiff.primitive import Primitive, numpy_function
 from autodiff.tensor import Tensor, apply, binary, make, taken, unary
 
@@ -392,7 +392,14 @@ def _promoted(x: Any, y: Any) -> tuple[Any, Any]:
     if isinstance(x, Tensor) and isinstance(y, Tensor) and x._array.dtype is y._array.dtype:
         return x, y
     dtype = dtypes.result_type(*_plain(x, y))
-    x, y = (to(v, dtype=dtype) if isinstance(v, Tensor) else np.array(v, dtype) for v in (x, y))
+    x, y = (
+        to(v, dtype=dtype)
+        if isinstance(v, Tensor)
+        else apply(cast, (v,), {"dtype": dtype})
+        if isinstance(v, np.ndarray)
+        else np.array(v, dtype)
+        for v in (x, y)
+    )
     return x, y
 
 

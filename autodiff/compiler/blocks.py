@@ -1,0 +1,170 @@
+"""Groups of calls on large arrays as loops over blocks that stay in the cache."""
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from autodiff.compiler.plan import Group, Slot, calls_of
+from autodiff.compiler.program import Call, Value
+from autodiff.compiler.threads import get_num_threads, together
+
+if TYPE_CHECKING:
+    from autodiff.compiler.emit import Emitter
+
+THREADED = 2**21
+"""Elements times calls from which a group is worth more than one thread."""
+
+
+def emit_group(emitter: "Emitter", group: Group) -> None:
+    """Write the function that runs a group on given blocks, and the call of it."""
+    plan = emitter.plan
+    operands = [x for call in calls_of(group) for x in call.inputs]
+    if group.flat and len(group.shape) > 1 and not all(_is_flat(emitter, x) for x in operands):
+        for call in calls_of(group):  # a vector of their elements would be a copy
+            for x in call.results:
+                if plan.slots[x].kind == "block":
+                    plan.slots[x] = Slot("local")
+            emitter.emit_call(call)
+        return
+    _Loop(emitter, group).emit()
+
+
+def _is_flat(emitter: "Emitter", x: Value) -> bool:
+    slot = emitter.plan.slot(x)
+    return slot.kind != "static" or slot.like.flags.c_contiguous
+
+
+class _Loop:
+    """The loop of one group.
+
+    static, local: the pieces of arrays that are cut when the program is bound, and of those that
+    are cut in each run, by name: the array's, with a line under it. partial: the sums of blocks.
+    """
+
+    def __init__(self, emitter: "Emitter", group: Group) -> None:
+        self.emitter, self.group = emitter, group
+        self.static: dict[str, str] = {}
+        self.local: dict[str, str] = {}
+        self.made: list[Value] = []
+        self.partial: dict[Value, str] = {}
+        self.scratch = [f"s{i}" for i in range(len(group.dtypes))]
+        emitter.groups += 1
+        self.number = emitter.groups
+
+    def emit(self) -> None:
+        emitter, group = self.emitter, self.group
+        for call in calls_of(group):
+            emitter.prepare_scalars(call)
+        lines = [line for call in group.calls for line in self._lines(call)]
+        for total, name in self.partial.items():
+            emitter.bind_line(f"{name} = {emitter.new(total.dtype, (len(group.stops),))}")
+        for x in self.made:
+            emitter.line(f"{emitter.name(x)} = {emitter.new(x.dtype, x.shape)}")
+        flat = ".reshape(-1)" if group.flat and len(group.shape) > 1 else ""
+        blocks = f"blocks_{self.number}"
+        emitter.bind_line(f"{blocks} = {self._cut(flat)}")
+        pieces = "".join([f"{name}, " for name in (*self.static, *self.scratch)])
+        given = "".join([f", {name}" for name in self.local.values()])
+        emitter.binding += [
+            "",
+            f"def block_{self.number}(blocks{given}):",
+            f"    for i, part, ({pieces}) in blocks:",
+            *[f"        {piece} = {name}[part]" for piece, name in self.local.items()],
+            *[f"        {line}" for line in lines],
+            "",
+        ]
+        run = emitter.constant(in_blocks, "in_blocks")
+        given = "".join([f", {name}{flat}" for name in self.local.values()])
+        emitter.line(f"{run}(block_{self.number}, {blocks}{given})")
+        for total, name in self.partial.items():
+            emitter.imports.add("add")
+            emitter.line(f"{emitter.name(total)} = add.reduce({name})")
+            if total in emitter.plan.boxes:
+                emitter.box(total, emitter.name(total))
+
+    def _cut(self, flat: str) -> str:
+        """The text that cuts the arrays."""
+        emitter, group = self.emitter, self.group
+        cut = emitter.constant(cut_blocks, "cut_blocks")
+        step, end = group.stops[0], group.stops[-1]
+        stops = f"[*range({step}, {end}, {step}), {end}]"
+        arrays = "".join([f"{name}{flat}, " for name in self.static.values()])
+        dtypes = "".join([f"{emitter.dtype(d)}, " for d in group.dtypes])
+        width = () if group.flat else group.shape[1:]
+        work = math.prod(group.shape) * len(group.calls)
+        return f"{cut}({stops}, ({arrays}), {width}, ({dtypes}), {work})"
+
+    def _lines(self, call: Call) -> list[str]:
+        """What a block does for a call, and for the sums of what is there now."""
+        emitter, group = self.emitter, self.group
+        texts = [self._piece(x, call) for x in call.operands]
+        out = self._piece(call.result, call)
+        if call.kind == "ufunc":
+            lines = [emitter.ufunc_text(call, texts, out)]
+        else:
+            emitter.imports.add("copyto")
+            unsafe = ", 'unsafe'" if call.kind == "cast" else ""
+            lines = [f"copyto({out}, {texts[0]}{unsafe})"]
+        for total in group.sums:
+            made = [x.call for x in total.inputs if x.call in group.calls]
+            if max(made, key=group.calls.index) is call:
+                name = self.partial.setdefault(total.result, f"partial_{self.number}")
+                if list(self.partial).index(total.result):
+                    name = self.partial[total.result] = f"{name}_{len(self.partial)}"
+                texts = [self._piece(x, total) for x in total.operands]
+                emitter.imports.add("add")
+                text = f"add.reduce({texts[0]})"
+                if total.kind == "dot":
+                    text = f"{texts[0]}.dot({texts[1]})"
+                lines.append(f"{name}[i] = {text}")
+        return lines
+
+    def _piece(self, x: Any, call: Call) -> str:
+        """The block's piece of an operand."""
+        emitter, group = self.emitter, self.group
+        if x.__class__ is not Value:
+            return emitter.number(x, call)
+        if not x.shape:
+            return emitter.text(x, True)
+        if x in group.scratch:
+            return self.scratch[group.scratch[x]]
+        text = emitter.text(x)
+        if not group.flat and (len(x.shape) < len(group.shape) or x.shape[0] == 1):
+            return text
+        if emitter.plan.slot(x).kind == "static":
+            self.static[f"{text}_"] = text
+        else:
+            self.local[f"{text}_"] = text
+            if x.call in group.calls and x not in self.made:
+                self.made.append(x)
+        return f"{text}_"
+
+
+def cut_blocks(
+    stops: list[int], arrays: tuple, width: tuple[int, ...], dtypes: tuple, work: int
+) -> list[list]:
+    """The blocks of a group, parted among threads; each thread has scratch memory of its own.
+
+    For each block its number, its slice, and its pieces of the arrays and of scratch memory.
+    """
+    longest = max(b - a for a, b in zip([0, *stops], stops))
+    count = min(get_num_threads(), len(stops)) if work >= THREADED else 1
+    parts: list[list] = [[] for _ in range(count)]
+    scratch = [[np.empty((longest, *width), d) for d in dtypes] for _ in parts]
+    start = 0
+    for i, stop in enumerate(stops):
+        thread = i * count // len(stops)
+        pieces = [a[start:stop] for a in arrays] + [s[: stop - start] for s in scratch[thread]]
+        parts[thread].append((i, slice(start, stop), tuple(pieces)))
+        start = stop
+    return parts
+
+
+def in_blocks(block: Callable, parts: list[list], *arrays: Any) -> None:
+    """Run a group's function on all its blocks."""
+    if len(parts) == 1:
+        block(parts[0], *arrays)
+    else:
+        together(lambda part: block(part, *arrays), parts)
