@@ -24,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     learn.add_argument("--epochs", type=_positive, help="how long to train")
     learn.add_argument("--plot", type=Path, metavar="PATH", help="where the picture goes")
     learn.add_argument("--no-plot", action="store_true", help="draw no picture")
+    learn.add_argument("--compiled", action="store_true", help="compile the training step")
     learn.add_argument("--quick", action="store_true", help="a few epochs only")
 
     speed = commands.add_parser(
@@ -74,6 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
         plot=asked.plot,
         pictures=not asked.no_plot,
         quick=asked.quick,
+        compiled=asked.compiled,
     )
 
 

@@ -18,6 +18,7 @@ from benchmarks import data
 from benchmarks.learn.figures import Figure, shown, within
 from benchmarks.learn.pictures import learning_curves
 from benchmarks.learn.progress import Progress
+from benchmarks.learn.steps import made
 
 BATCH = 100
 QUICK = {"epochs": 10}
@@ -31,7 +32,9 @@ def assess(model: nn.Module, x: autodiff.Tensor, y: autodiff.Tensor) -> tuple[fl
         return nn.functional.cross_entropy(scores, y).item(), right
 
 
-def run(seed: int = 0, epochs: int = 1000, plot: Path | None = None) -> list[Figure]:
+def run(
+    seed: int = 0, epochs: int = 1000, plot: Path | None = None, compiled: bool = False
+) -> list[Figure]:
     """Loss and accuracy on both parts after training; `seed` sets split, weights and batches."""
     images, labels = data.digits()
     (x, y), (x_held, y_held) = (
@@ -49,16 +52,20 @@ def run(seed: int = 0, epochs: int = 1000, plot: Path | None = None) -> list[Fig
     criterion = nn.CrossEntropyLoss()
     optimizer = optim.Adam(model.parameters(), lr=1e-4)
 
+    def update(x, y):
+        optimizer.zero_grad()
+        loss = criterion(model(x), y)
+        loss.backward()
+        optimizer.step()
+
+    update = made(update, compiled)
     # curves[quantity][part] has one number an epoch
     curves = {name: {"train": [], "held out": []} for name in ("cross-entropy", "accuracy")}
     progress = Progress(epochs)
     try:
         for _ in progress:
             for rows in autodiff.randperm(len(x)).split(BATCH):
-                optimizer.zero_grad()
-                loss = criterion(model(x[rows]), y[rows])
-                loss.backward()
-                optimizer.step()
+                update(x[rows], y[rows])
             train, held_out = assess(model, x, y), assess(model, x_held, y_held)
             for name, *pair in zip(curves, train, held_out):
                 for part, number in zip(curves[name], pair):

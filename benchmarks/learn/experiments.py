@@ -48,11 +48,13 @@ def learn(
     plot: Path | None = None,
     pictures: bool = True,
     quick: bool = False,
+    compiled: bool = False,
 ) -> int:
     """Runs the named experiments, or `["all"]`, and prints their figures; the exit status.
 
-    `seed`, `epochs` and `plot` go to the experiments as they are; with "all", to those that take
-    them. Without `plot` a picture goes to the directory for temporary files, and its path is said.
+    `seed`, `epochs`, `plot` and `compiled` go to the experiments as they are; with "all", to those
+    that take them. Without `plot` a picture goes to the directory for temporary files, and its path
+    is said.
 
     Returns: 0; 1 if a figure misses its bar; 2, with a line on stderr, for what cannot be asked.
     """
@@ -64,6 +66,8 @@ def learn(
         return _refuse("--plot names one file, so it goes with one experiment")
     options = {"seed": seed, "epochs": epochs, "plot": plot}
     options = {option: given for option, given in options.items() if given is not None}
+    if compiled:
+        options["compiled"] = True
     for name in chosen:
         if not everything and (extra := options.keys() - parameters(name)):
             return _refuse(f"{name} takes no --{extra.pop()}: its run is fixed")

@@ -11,38 +11,46 @@ import autodiff
 import nn
 import optim
 from benchmarks.learn.figures import Figure, within
+from benchmarks.learn.steps import made
 
 GATES = {"AND": (0, 0, 0, 1), "OR": (0, 1, 1, 1), "XOR": (0, 1, 1, 0)}
 QUICK = {"epochs": 200}
 
 
-def correct_rows(model: nn.Module, answers: tuple[int, ...], epochs: int) -> int:
+def correct_rows(
+    model: nn.Module, answers: tuple[int, ...], epochs: int, compiled: bool = False
+) -> int:
     """Rows of the truth table a model answers rightly after training on all four."""
     x = autodiff.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
     y = autodiff.tensor([[float(answer)] for answer in answers])
     criterion = nn.BCELoss()
     optimizer = optim.Adam(model.parameters(), lr=0.1)
-    for _ in range(epochs):
+
+    def update(x, y):
         optimizer.zero_grad()
         criterion(model(x), y).backward()
         optimizer.step()
+
+    update = made(update, compiled)
+    for _ in range(epochs):
+        update(x, y)
     with autodiff.no_grad():
         return ((model(x) > 0.5) == (y > 0.5)).sum().item()
 
 
-def run(seed: int = 0, epochs: int = 1000) -> list[Figure]:
+def run(seed: int = 0, epochs: int = 1000, compiled: bool = False) -> list[Figure]:
     """Rows answered rightly, of four, for each gate without and with the hidden layer."""
     figures = []
     for gate, answers in GATES.items():
         autodiff.manual_seed(seed)
         unit = nn.Sequential(nn.Linear(2, 1), nn.Sigmoid())
         network = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1), nn.Sigmoid())
-        correct = correct_rows(unit, answers, epochs)
+        correct = correct_rows(unit, answers, epochs, compiled)
         name = f"{gate}, rows right of 4, no hidden layer"
         if gate == "XOR":
             figures.append(within(name, "at most 3", correct, high=3))
         else:
             figures.append(within(name, "4", correct, low=4))
-        correct = correct_rows(network, answers, epochs)
+        correct = correct_rows(network, answers, epochs, compiled)
         figures.append(within(f"{gate}, rows right of 4, hidden layer", "4", correct, low=4))
     return figures

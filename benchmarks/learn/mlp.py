@@ -12,6 +12,7 @@ import nn
 import optim
 from benchmarks.data.simulated import noisy_line
 from benchmarks.learn.figures import Figure, by_hundreds
+from benchmarks.learn.steps import made
 
 PRINTED = (
     *("7.843827", "1.589406", "1.461798", "1.415684", "1.347697", "1.262448"),
@@ -20,7 +21,7 @@ PRINTED = (
 QUICK = {"epochs": 300}
 
 
-def run(epochs: int = 1000) -> list[Figure]:
+def run(epochs: int = 1000, compiled: bool = False) -> list[Figure]:
     """Losses after every hundredth update."""
     draws = np.random.RandomState(1)
     x, y = map(autodiff.tensor, noisy_line(draws))
@@ -34,12 +35,15 @@ def run(epochs: int = 1000) -> list[Figure]:
     model = nn.Sequential(hidden, nn.ReLU(), output)
     criterion = nn.MSELoss()
     optimizer = optim.SGD(model.parameters(), lr=0.01)
-    losses = []
-    for _ in range(epochs):
+
+    def update(x, y):
         optimizer.zero_grad()
         loss = criterion(model(x), y)
         loss.backward()
         optimizer.step()
-        losses.append(loss.item())
+        return loss
+
+    update = made(update, compiled)
+    losses = [update(x, y).item() for _ in range(epochs)]
     losses.append(criterion(model(x), y).item())
     return by_hundreds(losses, PRINTED)

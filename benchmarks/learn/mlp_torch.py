@@ -12,6 +12,7 @@ import nn
 import optim
 from benchmarks.data.simulated import noisy_line
 from benchmarks.learn.figures import Figure, shown, shown_by_hundreds, within
+from benchmarks.learn.steps import made
 
 PRINTED = (
     *("8.963584", "1.196773", "1.137686", "1.098162", "1.073694", "1.059587"),
@@ -34,7 +35,7 @@ class Network(nn.Module):
         return self.fc2(self.relu(self.fc1(x)))
 
 
-def train(seed: int, epochs: int) -> list[float]:
+def train(seed: int, epochs: int, compiled: bool = False) -> list[float]:
     """Losses before each update and after the last one."""
     x, y = (
         autodiff.tensor(array, dtype=autodiff.float32)
@@ -44,21 +45,24 @@ def train(seed: int, epochs: int) -> list[float]:
     model = Network(2, 8, 1)
     criterion = nn.MSELoss()
     optimizer = optim.SGD(model.parameters(), lr=0.01)
-    losses = []
-    for _ in range(epochs):
+
+    def update(x, y):
         loss = criterion(model(x), y)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(loss.item())
+        return loss
+
+    update = made(update, compiled)
+    losses = [update(x, y).item() for _ in range(epochs)]
     prediction = model(x).detach().numpy()
     losses.append(criterion(autodiff.tensor(prediction), y).item())
     return losses
 
 
-def run(seed: int = 0, epochs: int = 1000) -> list[Figure]:
+def run(seed: int = 0, epochs: int = 1000, compiled: bool = False) -> list[Figure]:
     """Losses of the first seed after every hundredth update; the final loss of five seeds."""
-    runs = {each: train(each, epochs) for each in range(seed, seed + 5)}
+    runs = {each: train(each, epochs, compiled) for each in range(seed, seed + 5)}
     figures = shown_by_hundreds(runs[seed], PRINTED)
     for each, losses in runs.items():
         name = f"final loss, seed {each}"

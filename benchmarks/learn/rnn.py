@@ -14,6 +14,7 @@ import nn
 import optim
 from benchmarks.data.simulated import noisy_sine
 from benchmarks.learn.figures import Figure, by_hundreds, exact
+from benchmarks.learn.steps import made
 
 PRINTED = (
     *("0.497974", "0.467624", "0.463342", "0.462317", "0.461109", "0.458347"),
@@ -23,7 +24,7 @@ PREDICTED = ("0.1906", "0.1661", "0.1653", "0.1913", "0.1289")
 QUICK = {"epochs": 100}
 
 
-def run(epochs: int = 1000) -> list[Figure]:
+def run(epochs: int = 1000, compiled: bool = False) -> list[Figure]:
     """Losses after every hundredth update and, after a full training, the first predictions."""
     draws = np.random.RandomState(42)
     x, y = map(autodiff.tensor, noisy_sine(draws))
@@ -37,22 +38,25 @@ def run(epochs: int = 1000) -> list[Figure]:
     recurrent.bias_hh_l0.requires_grad_(False)
     trained = [p for p in (*recurrent.parameters(), *output.parameters()) if p.requires_grad]
 
-    def predict():
+    def predict(x):
         states, _ = recurrent(x)
         return output(states[:, -1])
 
     criterion = nn.MSELoss()
     optimizer = optim.SGD(trained, lr=0.01)
-    losses = []
-    for _ in range(epochs):
+
+    def update(x, y):
         optimizer.zero_grad()
-        loss = criterion(predict(), y)
+        loss = criterion(predict(x), y)
         (loss / 2).backward()
         nn.utils.clip_grad_value_(trained, 5.0)
         optimizer.step()
-        losses.append(loss.item())
+        return loss
+
+    update = made(update, compiled)
+    losses = [update(x, y).item() for _ in range(epochs)]
     with autodiff.no_grad():
-        prediction = predict()
+        prediction = predict(x)
     losses.append(criterion(prediction, y).item())
 
     figures = by_hundreds(losses, PRINTED)

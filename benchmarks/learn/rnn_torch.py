@@ -12,6 +12,7 @@ import nn
 import optim
 from benchmarks.data.simulated import noisy_sine
 from benchmarks.learn.figures import Figure, shown, shown_by_hundreds, within
+from benchmarks.learn.steps import made
 
 PRINTED = (
     *("0.708658", "0.013469", "0.012991", "0.012638", "0.012350", "0.012142"),
@@ -36,7 +37,7 @@ class Network(nn.Module):
         return self.fc(states[:, -1, :])
 
 
-def train(seed: int, epochs: int) -> list[float]:
+def train(seed: int, epochs: int, compiled: bool = False) -> list[float]:
     """Losses before each update and after the last one."""
     x, y = (
         autodiff.tensor(array, dtype=autodiff.float32)
@@ -46,14 +47,17 @@ def train(seed: int, epochs: int) -> list[float]:
     model = Network(1, 5, 1)
     criterion = nn.MSELoss()
     optimizer = optim.Adam(model.parameters(), lr=0.01)
-    losses = []
-    for _ in range(epochs):
-        model.train()
+    model.train()
+
+    def update(x, y):
         optimizer.zero_grad()
         loss = criterion(model(x), y)
         loss.backward()
         optimizer.step()
-        losses.append(loss.item())
+        return loss
+
+    update = made(update, compiled)
+    losses = [update(x, y).item() for _ in range(epochs)]
     model.eval()
     with autodiff.no_grad():
         prediction = model(x).numpy()
@@ -61,9 +65,9 @@ def train(seed: int, epochs: int) -> list[float]:
     return losses
 
 
-def run(seed: int = 0, epochs: int = 1000) -> list[Figure]:
+def run(seed: int = 0, epochs: int = 1000, compiled: bool = False) -> list[Figure]:
     """Losses of the first seed after every hundredth update; the final loss of three seeds."""
-    runs = {each: train(each, epochs) for each in range(seed, seed + 3)}
+    runs = {each: train(each, epochs, compiled) for each in range(seed, seed + 3)}
     figures = shown_by_hundreds(runs[seed], PRINTED)
     for each, losses in runs.items():
         name = f"final loss, seed {each}"

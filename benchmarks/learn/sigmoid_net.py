@@ -18,6 +18,7 @@ import optim
 from benchmarks.data.simulated import two_clouds
 from benchmarks.learn.figures import Figure, exact, within
 from benchmarks.learn.pictures import canvas
+from benchmarks.learn.steps import made
 
 QUICK: dict[str, int] = {}
 
@@ -53,7 +54,7 @@ class Network(nn.Module):
         return autodiff.sigmoid(self.output(h))
 
 
-def train(printed_rule: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def train(printed_rule: bool, compiled: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The points (1000, 2), their labels (1000,), and the trained network's outputs (1000, 2)."""
     draws = np.random.RandomState(104729)
     points, labels = two_clouds(draws)
@@ -65,19 +66,24 @@ def train(printed_rule: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     x = autodiff.tensor(points)
     targets = autodiff.tensor(np.where(labels[:, None] == [0, 1], 0.99, 0.01))
     optimizer = optim.SGD(model.parameters(), lr=0.1)
-    for _ in range(len(points)):
-        row = draws.randint(len(points))
+
+    def update(x, target):
         optimizer.zero_grad()
-        loss = ((model(x[row : row + 1]) - targets[row : row + 1]) ** 2).sum() / 2
+        loss = ((model(x) - target) ** 2).sum() / 2
         loss.backward()
         optimizer.step()
+
+    update = made(update, compiled)
+    for _ in range(len(points)):
+        row = draws.randint(len(points))
+        update(x[row : row + 1], targets[row : row + 1])
     with autodiff.no_grad():
         return points, labels, model(x).numpy()
 
 
-def run(plot: Path | None = None) -> list[Figure]:
+def run(plot: Path | None = None, compiled: bool = False) -> list[Figure]:
     """Correct answers under both gradients, and two outputs under the printed rule."""
-    points, labels, outputs = train(printed_rule=True)
+    points, labels, outputs = train(True, compiled)
     right = outputs.argmax(1) == labels
     figures = [exact("correct of 1000, printed rule", "894", right.sum())]
     for row, printed in ((0, ("0.72796373", "0.35839938")), (999, ("0.22979532", "0.73710209"))):
@@ -85,7 +91,7 @@ def run(plot: Path | None = None) -> list[Figure]:
             name = f"sample {row}, output {unit}"
             figures.append(exact(name, printed[unit], outputs[row, unit]))
 
-    _, _, outputs = train(printed_rule=False)
+    _, _, outputs = train(False, compiled)
     correct = (outputs.argmax(1) == labels).sum()
     figures.append(within("correct of 1000, true gradient", "912 expected", correct, 912, 912))
     if plot is not None:

@@ -31,16 +31,35 @@ def misses(figures):
     return [figure for figure in figures if figure.ok is not True]
 
 
-def test_mlp_equals_all_eleven_printed_losses():
-    figures = mlp.run()
+@pytest.mark.parametrize("compiled", [False, True])
+def test_mlp_equals_all_eleven_printed_losses(compiled):
+    figures = mlp.run(compiled=compiled)
     assert len(figures) == 11
     assert not misses(figures)
 
 
-def test_rnn_equals_all_printed_losses_and_predictions():
-    figures = rnn.run()
+@pytest.mark.parametrize("compiled", [False, True])
+def test_rnn_equals_all_printed_losses_and_predictions(compiled):
+    figures = rnn.run(compiled=compiled)
     assert len(figures) == 11 + 5
     assert not misses(figures)
+
+
+def test_compiled_sigmoid_net_and_gates_answer_as_the_eager_ones():
+    assert not misses(sigmoid_net.run(compiled=True))
+    assert not misses(gates.run(compiled=True))
+
+
+@pytest.mark.parametrize("experiment", [mlp_torch, rnn_torch], ids=lambda module: module.__name__)
+def test_compiled_twins_train_as_the_eager_ones(experiment):
+    eager, compiled = (experiment.train(0, 40, compiled) for compiled in (False, True))
+    np.testing.assert_allclose(compiled, eager, rtol=1e-3)
+
+
+def test_compiled_digits_learn_as_the_eager_ones():
+    eager, compiled = (digits.run(epochs=3, compiled=compiled) for compiled in (False, True))
+    for name in ("train cross-entropy", "held-out cross-entropy"):
+        assert value(compiled, name) == pytest.approx(value(eager, name), rel=1e-3)
 
 
 def test_sigmoid_net_equals_the_printed_outputs_and_counts():
