@@ -432,7 +432,7 @@ class Emitter:
 
     def _scalar_text(self, x: Any) -> str:
         if x.__class__ is Value and x.array is not None:
-            return f"{x.array.item()!r}"
+            return self.text(x.array.item())
         return self.text(x)
 
     def box(self, x: Value, text: str) -> None:

@@ -5,6 +5,7 @@ import linecache
 import math
 import types
 import warnings
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -692,9 +693,9 @@ def result_form(result: Any, outputs: list[Tensor]) -> Any:
         if hasattr(result, "_fields"):
             return lambda tensors: cls(*[part(tensors) for part in parts])
         return lambda tensors: cls([part(tensors) for part in parts])
-    if isinstance(result, dict):
+    if (make := type(result)) in (dict, OrderedDict):
         items = {k: result_form(x, outputs) for k, x in result.items()}
         if None in items.values():
             return None
-        return lambda tensors: {k: part(tensors) for k, part in items.items()}
+        return lambda tensors: make((k, part(tensors)) for k, part in items.items())
     return None

@@ -1,5 +1,6 @@
 """compile: which recorded program a call runs, and what surrounds the run."""
 
+import copy
 import functools
 import os
 import types
@@ -205,7 +206,7 @@ class Compiled:
         cells, globals_read = outer_reads(self.function)
         held = [x for m in around for x in vars(m).values()]
         held += [x for _, x in cells] + [x for _, _, x in globals_read]
-        trace.held = {id(x) for x in held if isinstance(x, Tensor)}
+        trace.held = {id(x) for x in held if isinstance(x, (Tensor, np.ndarray))}
         before, outer = modes.flags, modes.trace
         trace.started = versions.tick()
         modes.trace, modes.flags = trace, before | TRACE
@@ -310,7 +311,9 @@ def _mapped(tree: Any, new: dict[int, Any]) -> Any:
     if isinstance(tree, (list, tuple)):
         return type(tree)([_mapped(x, new) for x in tree])
     if isinstance(tree, dict):
-        return {k: _mapped(x, new) for k, x in tree.items()}
+        mapped = copy.copy(tree)
+        mapped.update({k: _mapped(x, new) for k, x in tree.items()})
+        return mapped
     return tree
 
 
@@ -338,10 +341,10 @@ def _form(tree: Any, leaves: list) -> Any:
                 return "again", i
         leaves.append(tree)
         return tree.shape, tree.strides, tree.dtype
-    if cls is list:
-        return "list", *[_form(x, leaves) for x in tree]
-    if cls is dict:
-        return "dict", *[(k, _form(x, leaves)) for k, x in tree.items()]
+    if isinstance(tree, (list, tuple)):
+        return cls, *[_form(x, leaves) for x in tree]
+    if isinstance(tree, dict):
+        return cls, *[(k, _form(x, leaves)) for k, x in tree.items()]
     if cls is float and not tree:
         return cls, str(tree)  # -0.0 is not 0.0
     return cls, tree

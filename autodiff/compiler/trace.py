@@ -96,7 +96,7 @@ class Trace:
         self.outside: set[int] = set()
         self.met: dict[int, Tensor] = {}  # the tensors from outside, arguments among them
         self.holders: set[int] = set()  # modules from outside
-        self.held: set[int] = set()  # tensors from outside that the step can reach by itself
+        self.held: set[int] = set()  # tensors and arrays that the step can reach by itself
         self.arguments: dict[int, Any] = {}  # arrays given as Watched ones, and what they are
         self.arrays: dict[Value, Any] = {}
         self.constants: dict[int, Value] = {}
@@ -145,7 +145,10 @@ class Trace:
     def made(self, array: Any) -> None:
         """A Tensor is made of an array: if it is not known, its elements are constants."""
         if id(array) not in self.known:
-            self._know(array, self.value(array))
+            value = self.value(array)
+            if value.array is not None:  # whoever has the Tensor may write to it, also later
+                value.array = np.array(value.array)
+            self._know(array, value)
 
     def host(self, function: Callable[[], float]) -> Tensor:
         """A 0-d tensor of a number that is read again before each run."""
@@ -377,6 +380,18 @@ class Trace:
             self.refuse(_ESCAPED)
             return array.view(np.ndarray)
         return self.arguments[id(array)]
+
+    def shared(self, array: Any) -> Any:
+        """The array itself, which a tensor is to share memory with.
+
+        One that the step takes from around it may change between runs; another is made in each.
+        """
+        array = self.plain(array)
+        if not self.refused and id(array) not in self.known and id(array) in self.held:
+            tensor = object.__new__(Tensor)
+            tensor._array, tensor._node = array, None
+            self.input(array, ("tensor", tensor))
+        return array
 
     def refuse(self, reason: str) -> None:
         """This run cannot be compiled. Raises: CannotRecordError if it must be."""

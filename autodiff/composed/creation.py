@@ -205,7 +205,7 @@ def from_numpy(ndarray: np.ndarray, /) -> Tensor:
         raise TypeError(f"from_numpy needs a numpy.ndarray, got {type(ndarray).__name__}")
     dtypes.of(ndarray.dtype)
     trace = recorder()
-    return make(ndarray if trace is None else trace.plain(ndarray))
+    return make(ndarray if trace is None else trace.shared(ndarray))
 
 
 # Filled
