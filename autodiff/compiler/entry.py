@@ -354,24 +354,23 @@ class Entry:
     ) -> tuple[Tensor | None, ...]:
         """The gradients by the function itself, run again as it was for that call.
 
-        Raises: RuntimeError if it writes memory, which it would do twice.
+        Random numbers are drawn, and memory is written, as in that call, and both put back.
         """
-        if self.written:
-            raise RuntimeError(
-                f"{self.title}, compiled, writes memory that outlives it (running statistics, say) "
-                "and can be differentiated once: for create_graph=True, or a second backward pass "
-                "of one call, use the function itself, without compile()"
-            )
-        now = self.random_states(self.recording.generators)
+        states, memory = self.random_states(self.recording.generators), call.memory()
+        now = [a.copy() for a in memory]
         outputs: list[Tensor] = []
         try:
             for generator, state in call.states:
                 generator.state = state
+            for a, elements in zip(memory, call.before):
+                a[...] = elements
             with enable_grad():
                 result_form(self.function(*call.args, **call.kwargs), outputs)
         finally:
-            for generator, state in now:
+            for generator, state in states:
                 generator.state = state
+            for a, elements in zip(memory, now):
+                a[...] = elements
         flags = iter(self.recording.differentiable)
         computed = [t for t, g in zip(outputs, self.recording.given) if g is None]
         roots = [t for t in computed if next(flags)]
@@ -537,7 +536,19 @@ class _Outside:
     ) -> None:
         self.entry, self.leaves, self.args, self.kwargs, self.wrt = entry, leaves, args, kwargs, wrt
         self.states = entry.random_states(entry.recording.generators)
+        self.before = [a.copy() for a in self.memory()]
         self.ran = False  # whether the backward part has run, which uses up what is kept
+
+    def memory(self) -> list[Any]:
+        """The arrays that the program writes."""
+        arrays = self.entry._arrays(self.leaves) if self.entry.written_arguments else []
+        found: list[Any] = []
+        for source in self.entry.written:
+            if isinstance(source, int):
+                found.append(arrays[source])
+            else:
+                found += [t._array for t in _tensors(source)]
+        return found
 
     def forward(self) -> tuple[Tensor, ...]:
         """Run the forward part."""
