@@ -647,6 +647,8 @@ def _default_name(x: Value) -> str:
     function: str = getattr(call.function, "__name__", "") or getattr(call.function, "name", "")
     kinds = {"dot": "z", "reduce": "total", "cast": "c", "transpose": "T", "reshape": "flat"}
     kinds |= {"getitem": "part", "setitem": "whole", "index": "picked"}
+    if call.kind == "cast" and call.inputs and call.inputs[0].dtype == np.bool_:
+        return "mask"
     return kinds.get(call.kind) or _RESULTS.get(function) or f"{function or call.kind}_"
 
 

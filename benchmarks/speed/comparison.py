@@ -73,12 +73,16 @@ class Worker:
 
 @dataclass
 class Outcome:
-    """What the contenders of one workload did. `seconds[contender]` has one per step and round."""
+    """What the contenders of one workload did. `seconds[contender]` has one per step and round.
+
+    `first[contender]` is what the first step took.
+    """
 
     name: str
     seconds: dict[str, list[float]] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
+    first: dict[str, float] = field(default_factory=dict)
 
     def ratio(self, contender: str, reference: str) -> tuple[float, float, float]:
         """Median, first and third quartile of the ratio of two contenders' times in a round."""
@@ -135,6 +139,7 @@ def compare(
                 try:
                     if contender != reference:
                         check(worker.ask("result", name=name), wanted, dtype, reference)
+                    outcome.first[contender] = worker.ask("first", name=name)
                     runs[contender] = worker.ask("calibrate", name=name, seconds=seconds)
                 except RefusedError as refusal:
                     outcome.refused[contender] = str(refusal)

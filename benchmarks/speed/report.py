@@ -12,6 +12,8 @@ from benchmarks.speed.comparison import Outcome
 from benchmarks.speed.contenders import installed
 
 Bars = dict[str, dict[str, float]]
+RECORDING = 20
+"""The most that recording a step may take, in eager steps."""
 
 
 def steps_report(outcome: Outcome, references: tuple[str, ...], bars: Bars) -> str:
@@ -31,6 +33,12 @@ def steps_report(outcome: Outcome, references: tuple[str, ...], bars: Bars) -> s
         ]
         rows.append((*cells, ", ".join(verdicts)))
     lines = [aligned(rows)]
+    if "compiled" in outcome.first and "eager" in outcome.seconds:
+        steps = outcome.first["compiled"] / np.median(outcome.seconds["eager"])
+        verdict = "met" if steps <= RECORDING else "MISSED"
+        lines.append(
+            f"compiled: the first call takes {steps:.1f} eager steps ({RECORDING} {verdict})"
+        )
     lines += [f"{contender} refused: {reason}" for contender, reason in outcome.refused.items()]
     return "\n".join(lines)
 

@@ -4,6 +4,7 @@ It reads commands as lines of JSON from standard input and answers each with one
 
     {"do": "names"}                                    -> ["W1"], or the operations' names
     {"do": "result", "name": "W1"}                     -> what it computes, a list of numbers
+    {"do": "first", "name": "W1"}                      -> the seconds of its first step, once made
     {"do": "calibrate", "name": "W1", "seconds": 0.03} -> how many runs take about that long
     {"do": "time", "name": "W1", "runs": 500}          -> the seconds that many runs take
 
@@ -34,10 +35,14 @@ STEPS = 10
 
 @dataclass(frozen=True)
 class Task:
-    """Something to time: the numbers it computes, and the seconds that a number of runs take."""
+    """Something to time: the numbers it computes, and the seconds that a number of runs take.
+
+    first: the seconds of its first run, which may compile, once result() has made it.
+    """
 
     result: Callable[[], list[float]]
     seconds: Callable[[int], float]
+    first: Callable[[], float] = float
 
 
 def tasks(workload: str, contender: str, dtype: str) -> dict[str, Task]:
@@ -64,7 +69,17 @@ def _training(step: Callable[[], Any]) -> Task:
         loss.item()  # steps may still be under way until their result is asked for
         return time.perf_counter() - begin
 
-    return Task(lambda: [float(step().item()) for _ in range(STEPS)], seconds)
+    taken: list[float] = []
+
+    def result():
+        losses = []
+        for _ in range(STEPS):
+            begin = time.perf_counter()
+            losses.append(float(step().item()))
+            taken.append(time.perf_counter() - begin)
+        return losses
+
+    return Task(result, seconds, lambda: taken[0])
 
 
 def _operation(name: str, contender: str, dtype: str) -> Task:
@@ -98,6 +113,8 @@ def answer(tasks: dict[str, Task], command: dict[str, Any]) -> Any:
     task = tasks[command["name"]]
     if command["do"] == "result":
         return task.result()
+    if command["do"] == "first":
+        return task.first()
     if command["do"] == "calibrate":
         return calibrated(task, command["seconds"])
     task.seconds(1 + command["runs"] // 10)  # caches have served other processes meanwhile
