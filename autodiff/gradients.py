@@ -45,13 +45,12 @@ def backward(
     wanted = None if inputs is None else {_node_of(t, "inputs"): t for t in _listed(inputs)}
     found = _walk(_listed(tensors), grad_tensors, wanted, retain_graph, create_graph)
     taken: set[int] = set()  # whose gradients have found their place
-    traced = modes.flags & TRACE
     for node, g in found.items():
         tensor = node.tensor() if wanted is None else wanted[node]  # type: ignore[misc]
         if tensor is None:
             continue
         old = tensor.grad
-        if traced and not create_graph:
+        if isinstance(g, Tensor) and not create_graph:  # the pass was recorded, by a trace
             _add_traced(tensor, old, g)
             continue
         # A gradient may be the gradient of another tensor too, or a view of it.
@@ -74,6 +73,8 @@ def _add_traced(tensor: Tensor, old: Tensor | None, g: Tensor) -> None:
     g = apply(copy, (g,))
     if old is None:
         tensor.grad = g
+    elif 0 in old._array.strides:  # an expanded one
+        tensor.grad = apply(add, (old, g))
     else:
         assign(old, apply(add, (old, g)))
 

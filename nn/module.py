@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from autodiff import Tensor, zeros
-from autodiff.compiler import changed, recorder
+from autodiff.compiler import Compiled, changed, recorder
 from nn import state
 from nn.hooks import Hooked
 from nn.parameter import Buffer, Parameter
@@ -61,7 +61,7 @@ class Module(Hooked):
 
     def __setattr__(self, name: str, value: Any) -> None:
         old = vars(self).get(name)
-        if isinstance(old, _HELD) and value is not None and not isinstance(value, _HELD):
+        if isinstance(old, _HELD) and value is not None and not isinstance(_within(value), _HELD):
             # Otherwise the attribute would silently cease to be trained.
             raise TypeError(
                 f"{type(self).__name__}.{name} is a {type(old).__name__} and cannot become a "
@@ -368,6 +368,7 @@ def _held(module: Module) -> Iterator[tuple[str, Any]]:
     """The Parameters and Modules in the attributes, then those in lists, tuples and dicts."""
     containers = []
     for name, value in vars(module).items():
+        value = _within(value)
         if isinstance(value, _HELD):
             yield name, value
         elif isinstance(value, _CONTAINERS):
@@ -379,10 +380,16 @@ def _held(module: Module) -> Iterator[tuple[str, Any]]:
 def _held_in(path: str, container: Any) -> Iterator[tuple[str, Any]]:
     items = container.items() if isinstance(container, dict) else enumerate(container)
     for key, value in items:
+        value = _within(value)
         if isinstance(value, _HELD):
             yield f"{path}.{key}", value
         elif isinstance(value, _CONTAINERS):
             yield from _held_in(f"{path}.{key}", value)
+
+
+def _within(value: Any) -> Any:
+    """The module that was compiled; anything else as it is."""
+    return value.function if isinstance(value, Compiled) else value
 
 
 def _once(named: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:

@@ -149,10 +149,15 @@ class Recording:
             node.parents = ()  # the recording ends here, whatever was before
         try:
             found = walk(start, ends.keys(), True, lift)
+        except RuntimeError as error:
+            trace.spoil(f"its results cannot be differentiated: {error}")
+            return []
         finally:
             modes.trace, modes.flags = outer, before
             for node, those in parents:
                 node.parents = those
+        if trace.refused:
+            return []
         self.wrt = [self.position.get(id(ends[node]), ends[node]) for node in found]
         return [trace.value(g._array) for g in found.values()]
 

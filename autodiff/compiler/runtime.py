@@ -155,8 +155,8 @@ class Compiled:
                 self._last = self._entrance(entry, key, leaves, args, kwargs)
                 return entry.run(leaves, args, kwargs)
         if len(entries) >= _MOST or len(self._entries) > _MOST_KEYS:
-            self._entries[key] = None
             many = sum(map(len, filter(None, self._entries.values())))
+            self._entries[key] = None
             reason = (
                 f"it was recorded {many} times, and is different again: pass numbers that change "
                 "as tensors or through host(), and let modules keep their attributes"
@@ -221,7 +221,7 @@ class Compiled:
         if any(contents(cell) is not value for cell, value in cells):
             trace.spoil("it rebinds a variable of the function around it")
         if (_form(args, []), _form(kwargs, []) if kwargs else None) != key[:2]:
-            trace.spoil("it changes a container among its arguments")
+            trace.spoil("it changes a container among its arguments, or puts one on the tape")
         if not trace.refused:
             trace.modules += around
             recording = Recording(trace, leaves, stand_ins, outputs)

@@ -277,7 +277,7 @@ class Trace:
                     operands.append(self.input(t._array, ("tensor", t)))
                     continue
                 operands.append(self._current(known))
-                if known.value.source and known.value.source[0] == "argument":
+                if kept and known.value.source and known.value.source[0] == "argument":
                     self.same.append((known.value, t))
             call = Call("update", rule, (*operands, *hosts), options, "update", self.place)
             call.results = tuple([Value(t._array.shape, t._array.dtype, call) for t in tensors])

@@ -1,4 +1,4 @@
-"""What a compiled step shows of itself: source, export, explanation, verification; threads, memory."""
+"""What a compiled step shows of itself: source, export, explanation; verification, threads."""
 
 import gc
 import importlib.util
@@ -114,7 +114,7 @@ def test_export_says_what_it_cannot_write(tmp_path):
     compiled(autodiff.ones(2))
     with pytest.raises(ValueError, match="cannot be written down"):
         compiled.export(tmp_path / "step.py")
-    with pytest.raises(ValueError, match="end in .py"):
+    with pytest.raises(ValueError, match=r"end in \.py"):
         compiled.export(tmp_path / "step.txt")
 
 
