@@ -264,7 +264,8 @@ class Plan:
             if fits and call is not None:
                 at = self.order[call]
                 late = max((readers.get(t, -1) for t in _memory(memory)), default=-1)
-                if late < at or (late == at and self._element_by_element(memory, call)):
+                alone = late < at and call not in self.group_of
+                if alone or (late <= at and self._element_by_element(memory, call)):
                     self.target[value] = memory
                     buffer = Buffer(memory, late, final=at)
                     for x in self.program.inputs:
@@ -274,10 +275,13 @@ class Plan:
             self.copies.append((memory, value))
 
     def _element_by_element(self, memory: Value, call: Call) -> bool:
-        """Whether a call that reads memory may write to it at once."""
+        """Whether a call may write to memory that it reads, or that its group does, at once."""
+        group = self.group_of.get(call)
+        readers = [call] if group is None else calls_of(group)
         return is_elementwise(call) and all(
-            x.shape == memory.shape
-            for x in call.inputs
+            x.shape == memory.shape and (x is memory or group is None)
+            for reader in readers
+            for x in reader.inputs
             if set(_memory(self.owner(x))) & set(_memory(memory))
         )
 

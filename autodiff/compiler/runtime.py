@@ -139,13 +139,14 @@ class Compiled:
             flags & (GRAD | INFERENCE),
         )
         try:
-            entries = self._entries.get(key)
+            known = key in self._entries
         except TypeError:  # an argument that cannot be looked up
             return self._eagerly(args, kwargs, "an argument that is no tensor is not hashable")
+        if not known and len(self._entries) >= _MOST_KEYS:
+            return self._eagerly(args, kwargs, self._too_many())
+        entries = self._entries.setdefault(key, [])
         if entries is None:
-            if key in self._entries:
-                return self.function(*args, **kwargs)
-            entries = self._entries[key] = []
+            return self.function(*args, **kwargs)
         for entry in entries:
             if entry.holds(leaves):
                 if self.verify and not entry.verified:
@@ -154,15 +155,16 @@ class Compiled:
                     return verified(entry, leaves, args, kwargs, run)
                 self._last = self._entrance(entry, key, leaves, args, kwargs)
                 return entry.run(leaves, args, kwargs)
-        if len(entries) >= _MOST or len(self._entries) > _MOST_KEYS:
-            many = sum(map(len, filter(None, self._entries.values())))
-            self._entries[key] = None
-            reason = (
-                f"it was recorded {many} times, and is different again: pass numbers that change "
-                "as tensors or through host(), and let modules keep their attributes"
-            )
-            return self._eagerly(args, kwargs, reason)
+        if len(entries) >= _MOST:
+            return self._eagerly(args, kwargs, self._too_many())
         return self._record(key, entries, leaves, args, kwargs)
+
+    def _too_many(self) -> str:
+        many = sum(map(len, filter(None, self._entries.values())))
+        return (
+            f"it was recorded {many} times, and is different again: pass numbers that change as "
+            "tensors or through host(), and let modules keep their attributes"
+        )
 
     def _entrance(
         self, entry: Entry, key: tuple, leaves: list, args: tuple, kwargs: dict

@@ -26,7 +26,9 @@ copy = linear(_copy, x=lambda g: g)
 
 def zeros(shape, like):
     """Zeros of the dtype, and in the kind of storage, of `like`."""
-    return np.zeros(shape, like.dtype, like=None if isinstance(like, np.generic) else like)
+    if isinstance(like, (np.ndarray, np.generic)):
+        return np.zeros(shape, like.dtype)  # without `like`, which takes three times as long
+    return np.zeros(shape, like.dtype, like=like)
 
 
 # Broadcasting
