@@ -28,7 +28,7 @@ def entrance(entry: Entry, forms: tuple, classes: list[type]) -> Callable[..., A
     if recording.live:
         return None
     names: dict[str, Any] = {
-        **dict(versions=versions, tick=versions.tick, entry=entry, MISS=MISS, Tensor=Tensor),
+        **dict(versions=versions, entry=entry, MISS=MISS, Tensor=Tensor),
         **dict(new=object.__new__, Lent=Lent, contents=contents, form=entry.form),
         **dict(overlap=np.may_share_memory, differs=differs, gradient_strides=gradient_strides),
     }
