@@ -105,7 +105,7 @@ class _Loop:
             lines = [emitter.ufunc_text(call, texts, out)]
         else:
             emitter.imports.add("copyto")
-            unsafe = ", 'unsafe'" if call.kind == "cast" else ""
+            unsafe = ', "unsafe"' if call.kind == "cast" else ""
             lines = [f"copyto({out}, {texts[0]}{unsafe})"]
         for total in group.sums:
             made = [x.call for x in total.inputs if x.call in group.calls]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from autodiff.compiler.blocks import emit_group
+from autodiff.compiler.passes import scalar
 from autodiff.compiler.plan import Group, Plan, Slot, calls_of, parts_of
 from autodiff.compiler.program import HOLE, VIEWS, Call, Value, shows
 
@@ -64,7 +65,7 @@ class Emitter:
         self.indent = "        "
         self.groups = 0
         self.boxed: dict[Value, str] = {}
-        self.numbers: dict[tuple[float, np.dtype], Value] = {}
+        self.numbers: dict[tuple[str, np.dtype], Value] = {}
         self.fills: dict[tuple, Value] = {}
         self.bound: set[Value] = set()
         self.read: set[Any] = set()
@@ -182,18 +183,12 @@ class Emitter:
         if not array.size:
             self.imports.add("empty")
             return f"empty({array.shape}, {self.dtype(array.dtype)})"
-        if (
-            array.ndim
-            and array.size
-            and array.dtype.kind in "fib"
-            and (array == array.flat[0]).all()
-        ):
-            c = array.flat[0].item()
-            make = {0: "zeros", 1: "ones"}.get(c, "full")
+        c = scalar(x) if array.ndim and array.dtype.kind in "fib" else None
+        if c is not None and np.isfinite(c):
+            make = {"0.0": "zeros", "1.0": "ones"}.get(str(float(c)), "full")  # -0.0 is not 0.0
             value = f", {c!r}" if make == "full" else ""
-            if np.isfinite(c):
-                self.imports.add(make)
-                return f"{make}({array.shape}{value}, {self.dtype(array.dtype)})"
+            self.imports.add(make)
+            return f"{make}({array.shape}{value}, {self.dtype(array.dtype)})"
         self.imports.add("array")
         if array.size <= 8 and array.dtype.kind in "fib" and np.isfinite(array).all():
             return f"array({array.tolist()!r}, {self.dtype(array.dtype)})"
@@ -454,7 +449,7 @@ class Emitter:
         """
         c = x.array.item() if x.__class__ is Value else float(x)
         shape, dtype = call.result.shape, call.result.dtype
-        key = (c, dtype, shape)
+        key = (str(c), dtype, shape)
         if key not in self.fills:
             y = Value(shape, dtype, array=np.broadcast_to(np.array(c, dtype), shape))
             y.name, y.uniform = f"{_number_name(c)}s", True
@@ -476,7 +471,7 @@ class Emitter:
             if len(dtypes) == 1:
                 dtype = dtypes.pop()
                 if dtype.kind == "f":
-                    key = (float(x), dtype)
+                    key = (str(float(x)), dtype)
                     if key not in self.numbers:
                         y = Value((), dtype, array=np.array(x, dtype), name=_number_name(x))
                         self.numbers[key] = y
@@ -558,7 +553,7 @@ class Emitter:
             self.line(self.ufunc_text(call, texts, out))
         elif kind in ("cast", "copy"):
             self.imports.add("copyto")
-            unsafe = ", 'unsafe'" if kind == "cast" else ""
+            unsafe = ', "unsafe"' if kind == "cast" else ""
             self.line(f"copyto({out}, {texts[0]}{unsafe})")
         elif kind == "dot":
             if out in (texts[0], texts[1]):

@@ -99,8 +99,8 @@ def common(sweep: Sweep, call: Call) -> Value | None:
     """Compute once what is computed twice, and keep one of constants that are alike."""
     for i, x in enumerate(call.operands):
         known = x.__class__ is Value and x.array is not None and x.shape
-        if known and (c := _scalar(x)) is not None:
-            one = sweep.seen.setdefault((x.shape, x.dtype, c), x)
+        if known and (c := scalar(x)) is not None:
+            one = sweep.seen.setdefault((x.shape, x.dtype, _hashable(c)), x)
             if one is not x:
                 call.take((*call.operands[:i], one, *call.operands[i + 1 :]))
     key = _identity(call, call.operands)
@@ -117,7 +117,9 @@ def _identity(call: Call, operands: tuple) -> Any:
     if call.kind == "operation" and call.function.family == "random":
         return None
     parts = [
-        (x.dtype.str, x.array.item()) if x.__class__ is Value and _is_scalar(x) else (type(x), x)
+        (x.dtype.str, _hashable(x.array.item()))
+        if x.__class__ is Value and _is_scalar(x)
+        else (type(x), _hashable(x))
         for x in operands
     ]
     key = (call.kind, _hashable(call.function), *parts, *map(_hashable, call.parameters.items()))
@@ -133,6 +135,8 @@ def _hashable(x: Any) -> Any:
         return "slice", x.start, x.stop, x.step
     if isinstance(x, tuple):
         return tuple([_hashable(item) for item in x])
+    if isinstance(x, float) and x == 0:
+        return str(x)  # -0.0 is equal to 0.0
     return x
 
 
@@ -147,7 +151,7 @@ def simplify(sweep: Sweep, call: Call) -> Value | None:
     return None if rule is None else rule(sweep, call)
 
 
-def _scalar(x: Any) -> Any:
+def scalar(x: Any) -> Any:
     """The number that an operand is known to be in every element, else None."""
     if x.__class__ is not Value:
         return x
@@ -156,9 +160,18 @@ def _scalar(x: Any) -> Any:
     if not x.shape:
         return x.array.item()
     if x.uniform is None:
-        first = x.array.flat[0]
-        x.uniform = not any(x.array.strides) or bool((x.array == first).all())
+        x.uniform = not any(x.array.strides) or _is_uniform(x.array)
     return x.array.flat[0].item() if x.uniform else None
+
+
+def _is_uniform(array: np.ndarray) -> bool:
+    """Whether all elements are one number, of one sign if it is zero."""
+    first = array.flat[0]
+    if not (array == first).all():
+        return False
+    if array.dtype.kind != "f" or first != 0:
+        return True
+    return bool((np.signbit(array) == np.signbit(first)).all())
 
 
 def _like(x: Any, call: Call) -> bool:
@@ -189,9 +202,9 @@ def _ufunc(s: Sweep, call: Call) -> Value | None:
     f, operands = call.function, call.operands
     if f in (np.add, np.multiply, np.subtract, np.divide) and call.result.dtype.kind == "f":
         x, y = operands
-        if f in (np.add, np.multiply) and _scalar(x) is not None:
+        if f in (np.add, np.multiply) and scalar(x) is not None:
             x, y = y, x
-        c = _scalar(y)
+        c = scalar(y)
         if c is None:
             found = _joined(s, call, x, y) if f is np.add else None
             return _tiled(s, call) if found is None else found
@@ -253,7 +266,7 @@ def _narrow(call: Call) -> None:
             x.__class__ is Value
             and x.array is not None
             and x.shape
-            and (c := _scalar(x)) is not None
+            and (c := scalar(x)) is not None
         ):
             others = call.operands[:i] + call.operands[i + 1 :]
             if any(y.__class__ is Value and y.shape == shape for y in others):
@@ -266,24 +279,29 @@ def _factors(s: Sweep, call: Call, x: Any, c: float) -> Value | None:
     if call.function is np.divide:
         if c == 0 or not math.isfinite(c) or abs(math.frexp(c)[0]) != 0.5:
             return None
-        c = 1.0 / c
-        if not math.isfinite(c) or c == 0:
+        if not _like(x, call) or not _is_normal(1.0 / c, call.result.dtype):
             return None
-        return s.add(call, "ufunc", np.multiply, (x, _number(call, c)), call.result.shape)
+        return s.add(call, "ufunc", np.multiply, (x, _number(call, 1.0 / c)), call.result.shape)
     inner = x.call if x.__class__ is Value else None
     if inner is None or inner.kind != "ufunc" or inner.function is not np.multiply:
         return None
     if not _like(x, call):
         return None
     for i in (0, 1):
-        a = _scalar(inner.operands[i])
+        a = scalar(inner.operands[i])
         other = inner.operands[1 - i]
-        if a is not None and other.__class__ is Value and other.dtype == call.result.dtype:
-            product = a * c
-            if math.isfinite(product) and (product != 0 or a == 0 or c == 0):
-                new = (other, _number(call, product))
-                return s.add(call, "ufunc", np.multiply, new, call.result.shape)
+        if a is None or not _like(other, call):
+            continue
+        if _is_normal(a * c, call.result.dtype) or 0 in (a, c):
+            new = (other, _number(call, a * c))
+            return s.add(call, "ufunc", np.multiply, new, call.result.shape)
     return None
+
+
+def _is_normal(c: float, dtype: np.dtype) -> bool:
+    """Whether a number of this dtype has all of its digits."""
+    limits = np.finfo(dtype)
+    return bool(limits.tiny <= abs(c) <= limits.max)
 
 
 def _number(call: Call, c: float) -> Value:
@@ -305,7 +323,7 @@ def _joined(s: Sweep, call: Call, x: Any, y: Any) -> Value | None:
     while base is not None and base.kind == "setitem" and HOLE not in _items(base):
         places.append(base)
         below = base.operands[0]
-        if _scalar(below) == 0:
+        if scalar(below) == 0:
             break
         base = below.call
     else:
@@ -315,7 +333,7 @@ def _joined(s: Sweep, call: Call, x: Any, y: Any) -> Value | None:
     while below is not None and below.kind == "setitem" and HOLE not in _items(below):
         mine.append(_box(below.function, call.result.shape))
         under = below.operands[0]
-        if _scalar(under) == 0:
+        if scalar(under) == 0:
             break
         below = under.call
     else:
@@ -391,7 +409,7 @@ def _broadcast(s: Sweep, call: Call) -> Value | None:
 
 def _getitem(s: Sweep, call: Call) -> Value | None:
     x, shape = call.operands[0], call.result.shape
-    if call.function is Ellipsis or call.function == ():
+    if call.function is Ellipsis or (isinstance(call.function, tuple) and not call.function):
         return x
     inner = x.call
     if inner is None:

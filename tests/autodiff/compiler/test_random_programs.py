@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import autodiff
@@ -278,6 +278,15 @@ def chosen(tensors: Sequence[Tensor], positions: Sequence[int]) -> list[Tensor]:
     return [tensors[i % len(tensors)] for i in positions]
 
 
+AT_AN_ARRAY = [
+    ("view", 1, 1, "column", False),
+    ("add", 1, 1, "", False),
+    ("function in place", 2, 1, "sin", False),
+]
+"""The gradient is read at an index that is an array."""
+
+
+@example(AT_AN_ARRAY, [9], False)
 @given(programs_of_writes, positions, st.booleans())
 def test_programs_that_write_to_their_arguments(steps, positions, inside):
     def function(*arguments):
