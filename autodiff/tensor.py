@@ -60,9 +60,10 @@ def apply(primitive: Primitive, args: Sequence, params: dict[str, Any] = _NO_PAR
         arrays.append(a)
         bit += bit
     if primitive.promote != "keep" and (mixed or first is None or first.kind != "f"):
-        given, arrays = arrays, dtypes.promote(arrays, primitive.promote, primitive.name)
-        if trace is not None:
-            trace.converted(given, arrays)
+        if trace is None:
+            arrays = dtypes.promote(arrays, primitive.promote, primitive.name)
+        else:
+            arrays = trace.promoted(primitive, arrays)
     try:
         if trace is None:
             out = primitive.forward(*arrays, **params)

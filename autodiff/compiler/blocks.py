@@ -40,13 +40,15 @@ class _Loop:
     """The loop of one group.
 
     static, local: the pieces of arrays that are cut when the program is bound, and of those that
-    are cut in each run, by name: the array's, with a line under it. partial: the sums of blocks.
+    are cut in each run, by name: the array's, with a line under it. whole: variables of the step
+    that blocks take as they are. partial: the sums of blocks.
     """
 
     def __init__(self, emitter: "Emitter", group: Group) -> None:
         self.emitter, self.group = emitter, group
         self.static: dict[str, str] = {}
         self.local: dict[str, str] = {}
+        self.whole: list[str] = []
         self.made: list[Value] = []
         self.partial: dict[Value, str] = {}
         self.scratch = [f"s{i}" for i in range(len(group.dtypes))]
@@ -66,7 +68,7 @@ class _Loop:
         blocks = f"blocks_{self.number}"
         emitter.bind_line(f"{blocks} = {self._cut(flat)}")
         pieces = "".join([f"{name}, " for name in (*self.static, *self.scratch)])
-        given = "".join([f", {name}" for name in self.local.values()])
+        given = "".join([f", {name}" for name in (*self.local.values(), *self.whole)])
         emitter.binding += [
             "",
             f"def block_{self.number}(blocks{given}):",
@@ -76,7 +78,8 @@ class _Loop:
             "",
         ]
         run = emitter.constant(in_blocks, "in_blocks")
-        given = "".join([f", {name}{flat}" for name in self.local.values()])
+        cut = [f"{name}{flat}" for name in self.local.values()]
+        given = "".join([f", {name}" for name in (*cut, *self.whole)])
         emitter.line(f"{run}(block_{self.number}, {blocks}{given})")
         for total, name in self.partial.items():
             emitter.imports.add("add")
@@ -126,12 +129,14 @@ class _Loop:
         emitter, group = self.emitter, self.group
         if x.__class__ is not Value:
             return emitter.number(x, call)
-        if not x.shape:
-            return emitter.text(x, True)
         if x in group.scratch:
             return self.scratch[group.scratch[x]]
-        text = emitter.text(x)
-        if not group.flat and (len(x.shape) < len(group.shape) or x.shape[0] == 1):
+        text = emitter.text(x, not x.shape)
+        one_row = len(x.shape) < len(group.shape) or x.shape[0] == 1
+        if not x.shape or (not group.flat and one_row):
+            in_step = emitter.plan.slot(x).kind != "static" and x not in emitter.boxed
+            if in_step and text not in self.whole:
+                self.whole.append(text)
             return text
         if emitter.plan.slot(x).kind == "static":
             self.static[f"{text}_"] = text

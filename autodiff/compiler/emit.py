@@ -292,6 +292,7 @@ class Emitter:
 
     def _return(self, values: list[Value], kept: str = "") -> None:
         """Hand values out, each in memory of its own, and copy back what is still to be copied."""
+        self._read_hosts(values)
         texts: list[str] = []
         for x in values:
             text = self._handed_out(x)
@@ -337,15 +338,15 @@ class Emitter:
         crossing = [x for x in needed if x not in made and plan.slot(x).kind in ("local", "scalar")]
         return list(dict.fromkeys(crossing))
 
-    def _read_hosts(self, call: Call) -> None:
-        """Read the numbers that a call takes; none before it is needed, for reading may count."""
-        for x in call.inputs:
+    def _read_hosts(self, values: Iterable[Value]) -> None:
+        """Read the numbers among values; none before it is needed, for reading may count."""
+        for x in values:
             if x.source is not None and x.source[0] in ("host", "number"):
                 self._read_host(x)
 
     def prepare_scalars(self, call: Call) -> None:
         """Put the scalars that a call of a group takes where its loop finds them."""
-        self._read_hosts(call)
+        self._read_hosts(call.inputs)
         for x in call.inputs:
             if not x.shape and self.plan.slot(x).kind == "scalar" and x not in self.boxed:
                 self.box(x, self.name(x))
@@ -380,7 +381,7 @@ class Emitter:
         self.line(f"{left} = {numbers}()")
 
     def emit_call(self, call: Call) -> None:
-        self._read_hosts(call)
+        self._read_hosts(call.inputs)
         if call.kind == "check":
             name = self.constant(call.function, call.function.__name__.strip("_"))
             texts = [self.text(x) for x in call.operands]
@@ -409,6 +410,8 @@ class Emitter:
         if operator and all(not y.shape for y in call.inputs):
             texts = [self._scalar_text(y) for y in call.operands]
             text = operator.format(*texts)
+            if all(y.array is not None for y in call.inputs):  # numbers of Python
+                text = f"{self.dtype(x.dtype)}({text})"
         elif call.kind == "cast" and not call.operands[0].shape:
             inner = self.text(call.operands[0])
             text = f"{self.dtype(call.function)}({inner})"

@@ -451,6 +451,14 @@ def _getitem(s: Sweep, call: Call) -> Value | None:
     return None
 
 
+def _setitem(s: Sweep, call: Call) -> Value | None:
+    """x[:] = value is the value."""
+    shape, key = call.result.shape, call.function
+    if HOLE in _items(call) or _box(key, shape) != _box((), shape) or not all(_kept(key, shape)):
+        return None
+    return _spread(s, call, call.operands[1], shape)
+
+
 def _through_reshape(s: Sweep, call: Call, inner: Call) -> Value | None:
     """x[..., None, ...] at the index 0 of the new axis is x."""
     x, whole = inner.operands[0], inner.result
@@ -504,5 +512,6 @@ RULES: dict[str, Callable[[Sweep, Call], Value | None]] = {
     "transpose": _transpose,
     "broadcast": _broadcast,
     "getitem": _getitem,
+    "setitem": _setitem,
 }
 """For each kind of call a function that gives the Value to put in its place, or None."""

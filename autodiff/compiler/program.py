@@ -213,7 +213,7 @@ class Program:
 
         for call in self.calls:
             got = call.evaluate([get(x) for x in call.operands])
-            known.update(zip(call.results, got if len(call.results) > 1 else (got,)))
+            known.update(zip(call.results, got if isinstance(got, tuple) else (got,)))
         return [get(x) for x in self.outputs], [get(value) for _, value in self.writes]
 
     def replace(self, new: dict[Value, Any]) -> None:

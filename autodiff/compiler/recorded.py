@@ -175,6 +175,8 @@ def _written(out: Any, result: Recorded) -> Recorded:
 
 def _parted(key: Any) -> tuple[Any, list]:
     """A key with HOLE for each array in it, and the arrays."""
+    if isinstance(key, np.integer):
+        key = int(key)
     items = key if isinstance(key, tuple) else (key,)
     arrays = [item for item in items if isinstance(item, (Recorded, np.ndarray, list))]
     if any(isinstance(item, list) for item in arrays):

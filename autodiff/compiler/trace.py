@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from autodiff import versions
+from autodiff import dtypes, versions
 from autodiff.compiler.program import HOLE, VIEWS, Call, Program, Value
 from autodiff.compiler.recorded import Opaque, Recorded
 from autodiff.ops.random import sources_of_chance
@@ -84,8 +84,8 @@ class Trace:
     """The record of one run.
 
     refused: why the run cannot be compiled, "" if it can. gradients: for each tensor whose `grad`
-    was read or set, the tensor and what it was before. modules: those that were called, with their
-    path if a module that was called holds them.
+    was read or set, the tensor and what it was before. hosts: the arrays that host()
+    gave. modules: those that were called, with their path if a module that was called holds them.
     """
 
     def __init__(self, fullgraph: bool = False) -> None:
@@ -94,6 +94,7 @@ class Trace:
         self.known: dict[int, _Known] = {}
         self.roots: dict[int, _Known] = {}  # by the identity of the object that owns the memory
         self.outside: set[int] = set()
+        self.hosts: set[int] = set()
         self.met: dict[int, Tensor] = {}  # the tensors from outside, arguments among them
         self.holders: set[int] = set()  # modules from outside
         self.held: set[int] = set()  # tensors and arrays that the step can reach by itself
@@ -154,6 +155,7 @@ class Trace:
         """A 0-d tensor of a number that is read again before each run."""
         array = np.array(float(function()))
         self.input(array, ("host", function))
+        self.hosts.add(id(array))
         tensor = object.__new__(Tensor)
         tensor._array, tensor._node = array, None
         return tensor
@@ -197,12 +199,21 @@ class Trace:
             self._know(array, value, root)
         return array
 
-    def converted(self, given: Sequence[Any], promoted: Sequence[Any]) -> None:
-        """Operands were converted to a common dtype."""
-        for old, new in zip(given, promoted, strict=True):
-            if new is not old and isinstance(old, np.ndarray):
+    def promoted(self, primitive: Primitive, given: list) -> list:
+        """Operands in a common dtype; a number of host() is as weak as a Python number."""
+        weak = [float(a) if id(a) in self.hosts else a for a in given]
+        found = dtypes.promote(weak, primitive.promote, primitive.name)
+        for i, old in enumerate(given):
+            if not isinstance(old, np.ndarray):
+                continue
+            if id(old) in self.hosts:
+                dtype = getattr(found[i], "dtype", old.dtype)
+                found[i] = old if dtype == old.dtype else old.astype(dtype)
+            new = found[i]
+            if new is not old:
                 value, _ = self.call("cast", new.dtype, (self.value(old),), {}, None, like=new)
                 self._know(new, value)
+        return found
 
     def copied(self, array: Any, new: Any) -> None:
         """`new` is a copy of an array."""

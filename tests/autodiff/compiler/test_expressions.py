@@ -1,6 +1,7 @@
 """Every public function, compiled: arguments are read in each run, nothing of them is baked in."""
 
 import copy
+import re
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -76,23 +77,37 @@ def compared(
     return [str(warning.message) for warning in caught]
 
 
-LEAVES = [*SHAPES, "ties"]
-NAMES = [*LEAVES, *CONSTANTS]
+GIVEN = {**CONSTANTS, "ties": np.array([[2.0, 1.0, 2.0], [0.0, 0.0, 1.0]])}
+"""Arrays of which another seed has the elements in another order."""
 
 
-def named_tensors(seed: int) -> list[Tensor]:
-    """The tensors that expressions may use, of other values for each seed."""
-    rng = np.random.default_rng(seed)
-    arrays = [rng.standard_normal(shape) for shape in SHAPES.values()]
-    arrays.append(np.roll([[2.0, 1.0, 2.0], [0.0, 0.0, 1.0]], seed, axis=1))
-    made = [autodiff.tensor(a).requires_grad_() for a in arrays]
-    moved = [np.roll(a.reshape(-1), seed).reshape(a.shape) for a in CONSTANTS.values()]
-    return made + [autodiff.tensor(a) for a in moved]
+class Expression:
+    """The text of an expression, with the tensors it uses as arguments."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        words = set(re.findall(r"\w+", text))
+        self.names = [name for name in (*SHAPES, *GIVEN) if name in words]
+
+    def arguments(self, seed: int) -> list[Tensor]:
+        """Tensors of other values for each seed; leaves, if they are of float64."""
+        made = []
+        for i, name in enumerate(self.names):
+            if name in SHAPES:
+                array = np.random.default_rng([seed, i]).standard_normal(SHAPES[name])
+            else:
+                array = np.roll(GIVEN[name].reshape(-1), seed).reshape(GIVEN[name].shape)
+            tensor = autodiff.tensor(array)
+            made.append(tensor.requires_grad_() if name in SHAPES or name == "ties" else tensor)
+        return made
+
+    def __call__(self, *tensors: Tensor) -> list[Any]:
+        names = {"L": autodiff, "T": lambda data: autodiff.tensor(np.asarray(data)), "np": np}
+        return flat(eval(self.text, {**names, **dict(zip(self.names, tensors, strict=True))}))
 
 
-def evaluated(expression: str, tensors: Sequence[Tensor]) -> list[Any]:
-    names = {"L": autodiff, "T": lambda data: autodiff.tensor(np.asarray(data)), "np": np}
-    return flat(eval(expression, {**names, **dict(zip(NAMES, tensors, strict=True))}))
+def leaves_of(tensors: Sequence[Tensor]) -> list[Tensor]:
+    return [t for t in tensors if t.requires_grad]
 
 
 def weighted(results: Sequence[Any], power: int) -> Any:
@@ -134,23 +149,18 @@ def check_refusals(call: str, reasons: Sequence[str]) -> None:
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
-def test_expressions_and_their_derivatives_inside(expression):
-    def function(*tensors):
-        return differentiated(evaluated(expression, tensors), tensors[: len(LEAVES)])
+def test_expressions_differentiated_inside_and_outside(expression):
+    evaluate = Expression(expression)
 
-    check_refusals(expression, compared(function, named_tensors))
+    def inside(*tensors):
+        return differentiated(evaluate(*tensors), leaves_of(tensors))
 
-
-@pytest.mark.parametrize("expression", EXPRESSIONS)
-def test_expressions_are_differentiated_outside(expression):
-    def function(*tensors):
-        return evaluated(expression, tensors)
-
-    def then(results, tensors):
+    def outside(results, tensors):
         required = [isinstance(r, Tensor) and r.requires_grad for r in results]
-        return required, differentiated(results, tensors[: len(LEAVES)], order=1)
+        return required, differentiated(results, leaves_of(tensors), order=1)
 
-    check_refusals(expression, compared(function, named_tensors, then))
+    check_refusals(expression, compared(inside, evaluate.arguments))
+    check_refusals(expression, compared(lambda *x: evaluate(*x), evaluate.arguments, outside))
 
 
 REDUCTIONS = [

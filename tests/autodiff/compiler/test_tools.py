@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tracemalloc
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -294,3 +295,27 @@ def test_a_program_as_such_computes_what_its_source_does():
     arrays = {v: (x, y)[v.source[1]].numpy() for v in entry.program.inputs}
     (found,), _ = entry.program.run(arrays)
     np.testing.assert_allclose(found, compiled(x, y).numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("cast", ["float", "half", "double", "long", "bool"])
+def test_a_number_of_host_is_as_weak_as_a_python_number(cast):
+    settings = SimpleNamespace(weight=0.25)
+
+    def step(x):
+        weight = autodiff.host(lambda: settings.weight)
+        x = getattr(x, cast)()
+        return x.sum() * weight, x * weight, autodiff.maximum(x.sum(), x.sum() * weight)
+
+    compiled = autodiff.compile(step, fullgraph=True)
+    for settings.weight in (0.25, 0.5, 3.0):
+        for found, expected in zip(compiled(autodiff.ones(2)), step(autodiff.ones(2)), strict=True):
+            assert found.dtype == expected.dtype
+            assert found.tolist() == expected.tolist()
+
+
+def test_a_number_of_host_may_be_a_result():
+    numbers = iter([1.0, 2.0, 3.0])
+    compiled = autodiff.compile(
+        lambda x: (x * 2, autodiff.host(lambda: next(numbers))), fullgraph=True
+    )
+    assert [compiled(autodiff.ones(2))[1].item() for _ in range(3)] == [1.0, 2.0, 3.0]
