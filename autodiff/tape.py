@@ -248,14 +248,15 @@ def _check_saved(nodes: list[Node]) -> None:
                 for value, source in zip(values, sources, strict=True):
                     for array in value if source == REST else (value,):
                         if source is not None and hasattr(array, "dtype"):
-                            _check_version(node, array)
+                            check_version(array, node.number, _described(node))
 
 
-def _check_version(node: Node, array: Any) -> None:
-    then, now = versions.version_at(array, node.number), versions.version(array)
+def check_version(array: Any, number: int, saver: str) -> None:
+    """Raises: RuntimeError if an array that was saved at this number was written since."""
+    then, now = versions.version_at(array, number), versions.version(array)
     if then != now:
         raise RuntimeError(
-            f"a value that {_described(node)} saved for the backward pass, of shape "
+            f"a value that {saver} saved for the backward pass, of shape "
             f"{tuple(array.shape)} and dtype {array.dtype}, was modified by an in-place operation: "
             f"it was saved at version {then} and is now at version {now}; use the out-of-place "
             "form of the later operation, or clone the tensor first"

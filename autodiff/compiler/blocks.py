@@ -17,6 +17,16 @@ THREADED = 2**21
 """Elements times calls from which a group is worth more than one thread."""
 
 
+def work_of(group: Group) -> int:
+    """Elements times calls."""
+    return math.prod(group.shape) * len(group.calls)
+
+
+def threads_for(work: int, blocks: int) -> int:
+    """How many threads run a group of so much work in so many blocks."""
+    return min(get_num_threads(), blocks) if work >= THREADED else 1
+
+
 def emit_group(emitter: "Emitter", group: Group) -> None:
     """Write the function that runs a group on given blocks, and the call of it."""
     plan = emitter.plan
@@ -61,12 +71,12 @@ class _Loop:
             emitter.prepare_scalars(call)
         lines = [line for call in group.calls for line in self._lines(call)]
         for total, name in self.partial.items():
-            emitter.bind_line(f"{name} = {emitter.new(total.dtype, (len(group.stops),))}")
+            emitter.binding.append(f"{name} = {emitter.new(total.dtype, (len(group.stops),))}")
         for x in self.made:
             emitter.line(f"{emitter.name(x)} = {emitter.new(x.dtype, x.shape)}")
         flat = ".reshape(-1)" if group.flat and len(group.shape) > 1 else ""
         blocks = f"blocks_{self.number}"
-        emitter.bind_line(f"{blocks} = {self._cut(flat)}")
+        emitter.binding.append(f"{blocks} = {self._cut(flat)}")
         pieces = "".join([f"{name}, " for name in (*self.static, *self.scratch)])
         given = "".join([f", {name}" for name in (*self.local.values(), *self.whole)])
         emitter.binding += [
@@ -96,8 +106,7 @@ class _Loop:
         arrays = "".join([f"{name}{flat}, " for name in self.static.values()])
         dtypes = "".join([f"{emitter.dtype(d)}, " for d in group.dtypes])
         width = () if group.flat else group.shape[1:]
-        work = math.prod(group.shape) * len(group.calls)
-        return f"{cut}({stops}, ({arrays}), {width}, ({dtypes}), {work})"
+        return f"{cut}({stops}, ({arrays}), {width}, ({dtypes}), {work_of(group)})"
 
     def _lines(self, call: Call) -> list[str]:
         """What a block does for a call, and for the sums of what is there now."""
@@ -107,9 +116,7 @@ class _Loop:
         if call.kind == "ufunc":
             lines = [emitter.ufunc_text(call, texts, out)]
         else:
-            emitter.imports.add("copyto")
-            unsafe = ', "unsafe"' if call.kind == "cast" else ""
-            lines = [f"copyto({out}, {texts[0]}{unsafe})"]
+            lines = [emitter.copy_text(call, texts[0], out)]
         for total in group.sums:
             made = [x.call for x in total.inputs if x.call in group.calls]
             if max(made, key=group.calls.index) is call:
@@ -155,7 +162,7 @@ def cut_blocks(
     For each block its number, its slice, and its pieces of the arrays and of scratch memory.
     """
     longest = max(b - a for a, b in zip([0, *stops], stops))
-    count = min(get_num_threads(), len(stops)) if work >= THREADED else 1
+    count = threads_for(work, len(stops))
     parts: list[list] = [[] for _ in range(count)]
     scratch = [[np.empty((longest, *width), d) for d in dtypes] for _ in parts]
     start = 0

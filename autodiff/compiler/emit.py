@@ -16,7 +16,7 @@ import numpy as np
 from autodiff.compiler.blocks import emit_group
 from autodiff.compiler.passes import scalar
 from autodiff.compiler.plan import Group, Plan, Slot, calls_of, parts_of
-from autodiff.compiler.program import HOLE, VIEWS, Call, Value, shows
+from autodiff.compiler.program import HOLE, VIEWS, Call, Value, items_of, shows
 
 _OPERATORS = {
     np.add: "{} + {}",
@@ -41,10 +41,10 @@ _NAMES = {0.0: "zero", 1.0: "one", 2.0: "two", 0.5: "half", -1.0: "minus_one"}
 class Emitter:
     """Writes the source of one plan.
 
-    source: the text. globals: what it refers to by name besides NumPy. parameters: the Values whose
-    arrays `bind` takes, in order; arguments: those that the step takes. hosts: the functions whose
-    numbers the step reads. returned: the Values a step returns. lent: the static ones among the
-    values that are lent, which `bind` returns with the step.
+    globals: what it refers to by name besides NumPy. parameters: the Values whose
+    arrays `bind` takes, in order; arguments: those that the step takes. lent: the static ones among
+    the values that are lent, which `bind` returns with the step. number_names: what the functions
+    are called whose numbers updates take, in the order they are read.
     """
 
     def __init__(
@@ -203,7 +203,7 @@ class Emitter:
         if call.kind == "broadcast":
             self.imports.add("broadcast_to")
             return f"broadcast_to({of}, {call.function})"
-        key = call.function if isinstance(call.function, tuple) else (call.function,)
+        key = items_of(call.function)
         if all(isinstance(i, int) for i in key) and not call.result.shape:
             key = (*key, ...)
         return f"{of}[{self._key(key, call.operands[1:])}]"
@@ -341,7 +341,7 @@ class Emitter:
     def _read_hosts(self, values: Iterable[Value]) -> None:
         """Read the numbers among values; none before it is needed, for reading may count."""
         for x in values:
-            if x.source is not None and x.source[0] in ("host", "number"):
+            if x.is_read:
                 self._read_host(x)
 
     def prepare_scalars(self, call: Call) -> None:
@@ -350,10 +350,6 @@ class Emitter:
         for x in call.inputs:
             if not x.shape and self.plan.slot(x).kind == "scalar" and x not in self.boxed:
                 self.box(x, self.name(x))
-
-    def bind_line(self, text: str) -> None:
-        """Add a line to the binding."""
-        self.binding.append(text)
 
     def new(self, dtype: np.dtype, shape: tuple[int, ...]) -> str:
         """The text that makes an array."""
@@ -390,10 +386,7 @@ class Emitter:
         plan, x = self.plan, call.results[0]
         slot = plan.slots[x]
         if call.kind in VIEWS:
-            if slot.kind == "local":
-                of = self.text(call.operands[0])
-                self.line(f"{self.name(x)} = {self._view_text(call, of)}")
-            elif slot.kind == "scalar":
+            if slot.kind in ("local", "scalar"):
                 self.line(f"{self.name(x)} = {self._view_text(call, self.text(call.operands[0]))}")
             return
         if slot.kind == "scalar":
@@ -415,7 +408,7 @@ class Emitter:
         elif call.kind == "cast" and not call.operands[0].shape:
             inner = self.text(call.operands[0])
             text = f"{self.dtype(call.function)}({inner})"
-            if x in self.plan.boxes and not self._read_elsewhere(x):
+            if x in self.plan.boxes and x not in self.plan.read_as_scalars:
                 self.box(x, inner)
                 return
         else:
@@ -423,10 +416,6 @@ class Emitter:
         self.line(f"{self.name(x)} = {text}")
         if x in self.plan.boxes:
             self.box(x, self.name(x))
-
-    def _read_elsewhere(self, x: Value) -> bool:
-        """Whether a scalar is needed besides as an operand of array calls."""
-        return x in self.plan.read_as_scalars
 
     def _scalar_text(self, x: Any) -> str:
         if x.__class__ is Value and x.array is not None:
@@ -499,10 +488,8 @@ class Emitter:
             return f"{texts[0]}.astype({self.dtype(call.function)})"
         if kind == "copy":
             return f"{texts[0]}.copy()"
-        if kind == "reduce":
-            return f"{self.function(call.function)}.reduce({texts[0]}{self._options(call, axis=0)})"
-        if kind == "accumulate":
-            return f"{self.function(call.function)}.accumulate({texts[0]}{self._options(call)})"
+        if kind in ("reduce", "accumulate"):
+            return f"{self.function(call.function)}.{kind}({texts[0]}{self._options(call)})"
         if kind == "dot":
             return f"{texts[0]}.dot({texts[1]})"
         if kind == "concatenate":
@@ -510,17 +497,10 @@ class Emitter:
             return f"concatenate([{', '.join(texts)}]{self._options(call)})"
         if kind == "index":
             return f"{texts[0]}[{self._key(call.function, call.operands[1:])}]"
-        if kind == "function":
-            name = self.function(call.function)
-            given = ", ".join(texts) + self._options(call)
-            return f"{name}({given.removeprefix(', ')})"
-        if kind == "operation":
-            forward = call.function.forward
-            name = (
-                self.function(forward)
-                if isinstance(forward, np.ufunc)
-                else self.constant(forward, call.function.name)
-            )
+        if kind in ("function", "operation"):
+            f = call.function if kind == "function" else call.function.forward
+            numpy = kind == "function" or isinstance(f, np.ufunc)
+            name = self.function(f) if numpy else self.constant(f, call.function.name)
             given = ", ".join(texts) + self._options(call)
             return f"{name}({given.removeprefix(', ')})"
         if kind in VIEWS:
@@ -528,7 +508,7 @@ class Emitter:
         evaluate = self.constant(call.evaluate, call.kind)
         return f"{evaluate}([{', '.join(texts)}])"
 
-    def _options(self, call: Call, **defaults: Any) -> str:
+    def _options(self, call: Call) -> str:
         found = []
         for key, value in call.parameters.items():
             if isinstance(value, np.dtype):
@@ -555,19 +535,14 @@ class Emitter:
         if kind == "ufunc":
             self.line(self.ufunc_text(call, texts, out))
         elif kind in ("cast", "copy"):
-            self.imports.add("copyto")
-            unsafe = ', "unsafe"' if kind == "cast" else ""
-            self.line(f"copyto({out}, {texts[0]}{unsafe})")
+            self.line(self.copy_text(call, texts[0], out))
         elif kind == "dot":
             if out in (texts[0], texts[1]):
                 raise AssertionError("a product in the place of an operand")
             self.line(f"{texts[0]}.dot({texts[1]}, {out})")
-        elif kind == "reduce":
+        elif kind in ("reduce", "accumulate"):
             options = self._options(call)
-            self.line(f"{self.function(call.function)}.reduce({texts[0]}, out={out}{options})")
-        elif kind == "accumulate":
-            options = self._options(call)
-            self.line(f"{self.function(call.function)}.accumulate({texts[0]}, out={out}{options})")
+            self.line(f"{self.function(call.function)}.{kind}({texts[0]}, out={out}{options})")
         else:
             raise AssertionError(f"no way to write {kind} into an array")
 
@@ -575,6 +550,12 @@ class Emitter:
         # NumPy wants the name for these two, where a third number may be meant to be compared.
         named = "out=" if call.function in (np.maximum, np.minimum) else ""
         return f"{self.function(call.function)}({', '.join(texts)}, {named}{out})"
+
+    def copy_text(self, call: Call, text: str, out: str) -> str:
+        """The copy or cast that a call is, into an array."""
+        self.imports.add("copyto")
+        unsafe = ', "unsafe"' if call.kind == "cast" else ""
+        return f"copyto({out}, {text}{unsafe})"
 
     def _join(self, call: Call, out: str) -> None:
         places = parts_of(call)

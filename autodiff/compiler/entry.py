@@ -23,7 +23,7 @@ from autodiff.compiler.trace import Trace
 from autodiff.function import Function, FunctionContext
 from autodiff.grad_modes import enable_grad, is_grad_enabled
 from autodiff.gradients import grad
-from autodiff.tape import GRAD, TRACE, Node, modes, walk
+from autodiff.tape import GRAD, TRACE, Node, check_version, modes, walk
 from autodiff.tensor import Lent, Tensor, lift
 
 PASSES = ("dead", "merge", "constants", "simplify", "common", "blocks")
@@ -85,7 +85,8 @@ class Recording:
         self.guards, self.each_run = trace.guards, trace.each_run
         self.watched = [(d, dict(d), checks) for d, checks in trace.watched.values()]
         self.same = [(v.source[1], t) for v, t in trace.same]
-        held = named_tensors(trace).keys() | trace.held
+        names = named_tensors(trace)
+        held = names.keys() | trace.held
         self.same += [(i, t) for i, t in enumerate(leaves) if id(t) in held]
         below = [m for root in trace.roots_of_modules for m in root.modules()]
         self.modules = list({id(m): m for m in (*trace.modules, *below)}.values())
@@ -93,7 +94,6 @@ class Recording:
         outside = [v.source[1] for v in trace.inputs if v.source[0] == "tensor"]
         self.flags = [(t, _on_tape(t)) for t in outside]
         self.program = trace.program(values)
-        names = named_tensors(trace)
         for v in self.program.inputs:
             if v.source[0] == "tensor":
                 v.name = names.get(id(v.source[1]), v.name)
@@ -312,7 +312,7 @@ class Entry:
         if self.changes != versions.changes and not self.still_holds():
             return False
         for target, strides in self.needed:
-            if gradient_strides(_tensor(target, leaves)) != strides:
+            if gradient_strides(target_of(target, leaves)) != strides:
                 return False
         for options, before, checks in self.watched:
             if differs(options, before):
@@ -402,7 +402,7 @@ class Entry:
         self.drawn.clear()
         try:
             if self.recording.live:
-                wrt = [_tensor(target, leaves) for target in self.recording.wrt]
+                wrt = [target_of(target, leaves) for target in self.recording.wrt]
                 call = _Outside(self, leaves, args, kwargs, wrt)
                 return self._result(_Differentiable.apply(call, *wrt), leaves)
             arrays = self._arrays(leaves)
@@ -444,10 +444,9 @@ class Entry:
         arrays = []
         for kind, of in self.arguments:
             if kind == "argument":
-                leaf = leaves[of]
-                arrays.append(leaf._array if isinstance(leaf, Tensor) else leaf)
+                arrays.append(array_of(leaves[of]))
             else:
-                arrays.append(_tensor(of, leaves).grad._array)
+                arrays.append(target_of(of, leaves).grad._array)
         return arrays
 
     def _leave(self, frame: tuple, results: Any, arrays: list, leaves: Sequence) -> None:
@@ -457,16 +456,15 @@ class Entry:
             for source in self.written_arguments:
                 versions.touch(arrays[source])
         for target in self.recording.cleared:
-            _tensor(target, leaves)._grad = None
+            target_of(target, leaves)._grad = None
         for target, g in frame[1]:
-            t = leaves[target] if target.__class__ is int else target
-            t._grad = g if g.__class__ is Lent else Lent(results[g])
+            target_of(target, leaves)._grad = g if g.__class__ is Lent else Lent(results[g])
 
     def _result(self, made: Any, leaves: Sequence) -> Any:
         computed = iter(made)
         return self.form(
             [
-                next(computed) if given is None else _tensor(given, leaves)
+                next(computed) if given is None else target_of(given, leaves)
                 for given in self.recording.given
             ]
         )
@@ -528,7 +526,12 @@ def contents(cell: Any) -> Any:
         return None
 
 
-def _tensor(target: Any, leaves: Sequence) -> Any:
+def array_of(leaf: Any) -> Any:
+    """The array of an argument, which is a tensor or an array."""
+    return leaf._array if isinstance(leaf, Tensor) else leaf
+
+
+def target_of(target: Any, leaves: Sequence) -> Any:
     """A tensor from outside, or the argument at a position."""
     return leaves[target] if target.__class__ is int else target
 
@@ -565,8 +568,7 @@ class _Outside:
         entry._leave(frame, outputs, arrays, self.leaves)
         self.read = [outputs[i] for i in entry.kept_outputs]
         for kind, of in entry.read_late:
-            leaf = self.leaves[of] if kind == "argument" else of
-            self.read.append(leaf._array if isinstance(leaf, Tensor) else leaf)
+            self.read.append(array_of(self.leaves[of] if kind == "argument" else of))
         self.number = versions.tick()
         return tuple(map(_made, outputs[: entry.recording.now]))
 
@@ -574,13 +576,7 @@ class _Outside:
         """Run the rest. Raises: RuntimeError if something it reads was written meanwhile."""
         if self.number < versions.latest:
             for array in self.read:
-                then, now = versions.version_at(array, self.number), versions.version(array)
-                if then != now:
-                    raise RuntimeError(
-                        f"a value that {self.entry.title}, compiled, needs for the backward pass, "
-                        f"of shape {tuple(array.shape)}, was modified by an in-place operation: it "
-                        f"was at version {then} and is now at version {now}"
-                    )
+                check_version(array, self.number, f"{self.entry.title}, compiled,")
         self.ran = True
         arrays = self.loan.frame[0][1](self.kept, *[g._array for g in given])
         return list(map(_made, arrays))

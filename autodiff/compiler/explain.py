@@ -2,11 +2,10 @@
 
 from itertools import pairwise
 
-from autodiff.compiler.blocks import THREADED
+from autodiff.compiler.blocks import threads_for, work_of
 from autodiff.compiler.entry import Entry
 from autodiff.compiler.plan import Group
 from autodiff.compiler.program import VIEWS
-from autodiff.compiler.threads import get_num_threads
 
 
 def explanation(entry: Entry) -> str:
@@ -37,8 +36,7 @@ def explanation(entry: Entry) -> str:
             lines.append(f"  merged                   {len(v.source[1])} tensors as {v.name}")
     lines.append(f"  written in place         {len(plan.target)} of {len(program.writes)} tensors")
     for i, group in enumerate([s for s in plan.steps if isinstance(s, Group)], 1):
-        work = len(group.calls) * group.calls[0].result.size
-        threads = min(get_num_threads(), len(group.stops)) if work >= THREADED else 1
+        threads = threads_for(work_of(group), len(group.stops))
         lines.append(
             f"  blocks {i:<17} {len(group.calls)} calls on {list(group.shape)} in "
             f"{len(group.stops)} blocks, {len(group.sums)} sums, on {threads} threads"

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.compiler.program import HOLE, VIEWS, Call, Program, Value, is_elementwise
+from autodiff.compiler.program import HOLE, VIEWS, Call, Program, Value, is_elementwise, items_of
 
 _LARGEST_CONSTANT = 2**16  # bytes: what is computed ahead must not make the program large
 
@@ -26,11 +26,7 @@ def dead(program: Program) -> None:
             needed.update(call.inputs)
             kept.append(call)
     program.calls = kept[::-1]
-    program.inputs = [v for v in program.inputs if v in needed or not _is_number(v)]
-
-
-def _is_number(value: Value) -> bool:
-    return value.source is not None and value.source[0] in ("host", "number")
+    program.inputs = [v for v in program.inputs if v in needed or not v.is_read]
 
 
 Rule = Callable[["Sweep", Call], Value | None]
@@ -313,33 +309,12 @@ def _joined(s: Sweep, call: Call, x: Any, y: Any) -> Value | None:
     """Zeros with x in one place plus zeros with y in another: zeros with both."""
     if not (_like(x, call) and _like(y, call)):
         return None
-    one, other = x.call, y.call
-    if not all(
-        c is not None and c.kind == "setitem" and HOLE not in _items(c) for c in (one, other)
-    ):
+    places = _places(y)
+    mine, theirs = ([_box(p.function, x.shape) for p in made] for made in (_places(x), places))
+    if not mine or not theirs:
         return None
-    places = []
-    base = other
-    while base is not None and base.kind == "setitem" and HOLE not in _items(base):
-        places.append(base)
-        below = base.operands[0]
-        if scalar(below) == 0:
-            break
-        base = below.call
-    else:
-        return None
-    theirs = [_box(place.function, call.result.shape) for place in places]
-    mine, below = [], one
-    while below is not None and below.kind == "setitem" and HOLE not in _items(below):
-        mine.append(_box(below.function, call.result.shape))
-        under = below.operands[0]
-        if scalar(under) == 0:
-            break
-        below = under.call
-    else:
-        return None
-    for a in theirs:
-        for b in mine:
+    for a in mine:
+        for b in theirs:
             if a is None or b is None or not _apart(a, b):
                 return None
     value = x
@@ -348,19 +323,22 @@ def _joined(s: Sweep, call: Call, x: Any, y: Any) -> Value | None:
     return value
 
 
-def _items(call: Call) -> tuple:
-    return call.function if isinstance(call.function, tuple) else (call.function,)
+def _places(x: Value) -> list[Call]:
+    """The calls that put parts of x into zeros, the last one first; none if it is not so made."""
+    places = []
+    while x.call is not None and x.call.kind == "setitem" and HOLE not in items_of(x.call.function):
+        places.append(x.call)
+        x = x.call.operands[0]
+        if scalar(x) == 0:
+            return places
+    return []
 
 
 def _box(key: Any, shape: tuple[int, ...]) -> list[range] | None:
     """Which indices of each axis a key of integers and slices takes; None for another key."""
-    items = list(key) if isinstance(key, tuple) else [key]
+    items = _spelled(key, len(shape))
     if any(item is None for item in items):
         return None
-    if Ellipsis in items:
-        i = items.index(Ellipsis)
-        items[i : i + 1] = [slice(None)] * (len(shape) - len(items) + 1)
-    items += [slice(None)] * (len(shape) - len(items))
     return [
         range(item % n, item % n + 1) if isinstance(item, int) else range(*item.indices(n))
         for item, n in zip(items, shape, strict=True)
@@ -415,7 +393,7 @@ def _getitem(s: Sweep, call: Call) -> Value | None:
     if inner is None:
         return None
     mine = _box(call.function, x.shape)
-    if inner.kind == "setitem" and HOLE not in _items(inner):
+    if inner.kind == "setitem" and HOLE not in items_of(inner.function):
         theirs = _box(inner.function, x.shape)
         if mine is None or theirs is None:
             return None
@@ -441,20 +419,19 @@ def _getitem(s: Sweep, call: Call) -> Value | None:
         return None
     if inner.kind == "reshape":
         return _through_reshape(s, call, inner)
-    if (
-        all(isinstance(i, slice) for i in _spelled(call.function, len(x.shape)))
-        and x.shape == shape
-    ):
-        box = _box(call.function, x.shape)
-        if box is not None and all(r.step == 1 for r in box):
-            return x
+    if x.shape == shape and mine is not None and all(_kept(call.function, x.shape)):
+        return x if all(r.step == 1 for r in mine) else None
     return None
 
 
 def _setitem(s: Sweep, call: Call) -> Value | None:
     """x[:] = value is the value."""
     shape, key = call.result.shape, call.function
-    if HOLE in _items(call) or _box(key, shape) != _box((), shape) or not all(_kept(key, shape)):
+    if (
+        HOLE in items_of(call.function)
+        or _box(key, shape) != _box((), shape)
+        or not all(_kept(key, shape))
+    ):
         return None
     return _spread(s, call, call.operands[1], shape)
 
@@ -465,22 +442,21 @@ def _through_reshape(s: Sweep, call: Call, inner: Call) -> Value | None:
     items = _spelled(call.function, len(whole.shape))
     if any(i is None for i in items):
         return None
-    kept, rest = [], []
+    kept = []
     for item, n in zip(items, whole.shape, strict=True):
         if n == 1 and isinstance(item, int):
             continue
         if not (isinstance(item, slice) and range(*item.indices(n)) == range(n)):
             return None
         kept.append(n)
-        rest.append(item)
     if tuple(kept) == x.shape == call.result.shape:
         return x
     return None
 
 
 def _spelled(key: Any, ndim: int) -> list:
-    """The items of a key without new axes, one for each axis."""
-    items = list(key) if isinstance(key, tuple) else [key]
+    """The items of a key: one for each axis, and None for each new axis."""
+    items = list(items_of(key))
     if Ellipsis in items:
         i = items.index(Ellipsis)
         new = sum(item is None for item in items)

@@ -19,6 +19,7 @@ from autodiff.compiler.program import (
     Program,
     Value,
     is_elementwise,
+    items_of,
     shows,
     viewing,
 )
@@ -155,7 +156,7 @@ class Plan:
             if not call.result.shape:
                 continue
             if call.kind == "setitem" and (
-                HOLE in _items(call.function) or not self._on_zeros(call)
+                HOLE in items_of(call.function) or not self._on_zeros(call)
             ):
                 continue
             for x, key in parts_of(call):
@@ -174,7 +175,7 @@ class Plan:
                 known = (
                     inner is not None
                     and inner.kind == "setitem"
-                    and HOLE not in _items(inner.function)
+                    and HOLE not in items_of(inner.function)
                     and x not in self.outputs
                     and x not in self.lent
                     and self.uses[x] == 1
@@ -288,10 +289,9 @@ class Plan:
     # The slots
 
     def _give(self, x: Value) -> None:
-        kind = x.source[0]
-        if kind in ("tensor", "flat"):
+        if x.source[0] in ("tensor", "flat"):
             self._make(x, "given", like=self.likes[x])
-        elif kind in ("host", "number"):
+        elif x.is_read:
             self.slots[x] = Slot("scalar")
         else:
             self.slots[x] = Slot("local", like=self.likes.get(x))
@@ -310,14 +310,9 @@ class Plan:
         i = self.order[call]
         for x in call.inputs:
             slot = self.slot(x)
-            if slot.kind == "scalar" and not (call.kind == "ufunc" and call.results[0].shape):
-                self.read_as_scalars.add(x)
-            if (
-                slot.kind == "scalar"
-                and any(r.shape for r in call.results)
-                and call.kind == "ufunc"
-            ):
-                self.boxes.add(x)
+            if slot.kind == "scalar":
+                boxed = call.kind == "ufunc" and call.result.shape
+                (self.boxes if boxed else self.read_as_scalars).add(x)
         for x in call.results:
             group = self.group_of.get(call)
             if group is not None and x in group.scratch:
@@ -378,7 +373,7 @@ class Plan:
         if x in self.slots:
             return
         base = call.operands[0]
-        if HOLE not in _items(call.function) and self._on_zeros(call):
+        if HOLE not in items_of(call.function) and self._on_zeros(call):
             if base.array is not None:
                 self._make(x, "zeros", like=np.empty(x.shape, x.dtype))
                 return
@@ -437,10 +432,6 @@ def calls_of(step: Call | Group) -> list[Call]:
     return [*step.calls, *step.sums] if isinstance(step, Group) else [step]
 
 
-def _items(key: Any) -> tuple:
-    return key if isinstance(key, tuple) else (key,)
-
-
 def _memory(x: Value) -> tuple[int, ...]:
     """The identities of the tensors whose memory a value is, if it is an input."""
     if x.source is None:
@@ -464,7 +455,7 @@ def takes_out(call: Call) -> bool:
 def may_fail(call: Call) -> bool:
     """Whether the call may raise an error, on values it was not recorded with."""
     return call.kind in ("operation", "index", "function", "check") or (
-        call.kind == "setitem" and HOLE in _items(call.function)
+        call.kind == "setitem" and HOLE in items_of(call.function)
     )
 
 
@@ -543,7 +534,7 @@ def _gathered(first: Call, waiting: list[Call]) -> tuple[Group, list[Call], list
                 later.update(call.results)
             else:
                 before.append(call)
-        elif _sums_all(call, group.shape, inside):
+        elif _sums_all(call, group.shape):
             group.sums.append(call)
             later.update(call.results)
         else:
@@ -552,8 +543,8 @@ def _gathered(first: Call, waiting: list[Call]) -> tuple[Group, list[Call], list
     return group, before, after
 
 
-def _sums_all(call: Call, shape: tuple[int, ...], inside: set[Value]) -> bool:
-    """Whether a call sums all elements of a value of the group, or of products of two."""
+def _sums_all(call: Call, shape: tuple[int, ...]) -> bool:
+    """Whether a call sums all elements of a value of this shape, or of products of two."""
     if call.kind not in ("reduce", "dot") or call.result.shape:
         return False
     if any(x.shape != shape for x in call.inputs):

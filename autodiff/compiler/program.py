@@ -36,6 +36,11 @@ class Value:
         self.uniform: bool | None = None
 
     @property
+    def is_read(self) -> bool:
+        """Whether it is a number that the step reads when it runs."""
+        return self.source is not None and self.source[0] in ("host", "number")
+
+    @property
     def size(self) -> int:
         """How many elements it has."""
         return math.prod(self.shape)
@@ -114,13 +119,18 @@ HOLE = type("Hole", (), {"__repr__": lambda self: "HOLE"})()
 """Stands in a key for an array."""
 
 
+def items_of(key: Any) -> tuple:
+    """The items of a key, which is a tuple or one item."""
+    return key if isinstance(key, tuple) else (key,)
+
+
 def _getitem(key: Any, operands: Sequence[Any], _: dict) -> Any:
     return operands[0][viewing(filled(key, operands[1:]))]
 
 
 def viewing(key: Any) -> Any:
     """The key, with an Ellipsis, so that what it takes is a view even if it is one element."""
-    items = key if isinstance(key, tuple) else (key,)
+    items = items_of(key)
     return items if any(item is Ellipsis for item in items) else (*items, ...)
 
 

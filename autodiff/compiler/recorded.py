@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from autodiff.compiler.program import HOLE, Value
+from autodiff.compiler.program import HOLE, Value, items_of
 
 
 class Opaque(Exception):
@@ -177,7 +177,7 @@ def _parted(key: Any) -> tuple[Any, list]:
     """A key with HOLE for each array in it, and the arrays."""
     if isinstance(key, np.integer):
         key = int(key)
-    items = key if isinstance(key, tuple) else (key,)
+    items = items_of(key)
     arrays = [item for item in items if isinstance(item, (Recorded, np.ndarray, list))]
     if any(isinstance(item, list) for item in arrays):
         raise Opaque

@@ -17,6 +17,7 @@ from autodiff.compiler.entry import (
     PASSES,
     Entry,
     Recording,
+    array_of,
     contents,
     modules_around,
     outer_reads,
@@ -249,7 +250,7 @@ class Compiled:
         names = _leaf_names(self._names, args, kwargs)
         stand_ins: dict[int, Tensor | Watched] = {}
         for i, leaf in enumerate(leaves):
-            array = leaf._array if isinstance(leaf, Tensor) else leaf
+            array = array_of(leaf)
             if id(array) not in trace.known:
                 trace.input(array, ("argument", i), names[i] if i < len(names) else f"x{i}")
             if not isinstance(leaf, Tensor):
@@ -332,14 +333,14 @@ def _form(tree: Any, leaves: list) -> Any:
         for i, leaf in enumerate(leaves):
             if leaf is tree:
                 return "again", i
-            if (leaf._array if isinstance(leaf, Tensor) else leaf) is array:
+            if array_of(leaf) is array:
                 leaves.append(tree)
                 return "memory of", i, node and (1 if node.plan is None else 2)
         leaves.append(tree)
         return array.shape, array.strides, array.dtype, node and (1 if node.plan is None else 2)
     if cls is np.ndarray:
         for i, leaf in enumerate(leaves):
-            if (leaf._array if isinstance(leaf, Tensor) else leaf) is tree:
+            if array_of(leaf) is tree:
                 return "again", i
         leaves.append(tree)
         return tree.shape, tree.strides, tree.dtype

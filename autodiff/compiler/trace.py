@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from autodiff import dtypes, versions
-from autodiff.compiler.program import HOLE, VIEWS, Call, Program, Value
+from autodiff.compiler.program import HOLE, VIEWS, Call, Program, Value, items_of
 from autodiff.compiler.recorded import Opaque, Recorded
 from autodiff.ops.random import sources_of_chance
 from autodiff.primitive import Primitive
@@ -229,7 +229,8 @@ class Trace:
         if self.refused:
             return
         self.meet((x, value))
-        arrays = [i for i in (key if isinstance(key, tuple) else (key,)) if _is_array(i)]
+        items = items_of(key)
+        arrays = [i for i in items if _is_array(i)]
         if arrays and (placed or any(a.dtype.kind == "b" for a in arrays)):
             self.refuse("x[key] = value with a key of tensors depends on their values")
             return
@@ -237,7 +238,6 @@ class Trace:
         new = self._current(self.known[id(value._array)])
         if key is not Ellipsis:
             old = self._current(known)
-            items = key if isinstance(key, tuple) else (key,)
             form = tuple([HOLE if _is_array(i) else i for i in items])
             operands = (old, new, *map(self.value, arrays))
             new, _ = self.call("setitem", form, operands, {}, None, like=x._array)
@@ -537,10 +537,6 @@ class Trace:
                 self.refuse("memory that two tensors from outside share is written")
 
     # When the step has run
-
-    def known_input(self, value: Value) -> Any:
-        """The array that an input was in this run, None for a number."""
-        return self.arrays.get(value)
 
     def forget(self) -> None:
         """Let go of all arrays."""

@@ -7,7 +7,7 @@ from typing import Any
 from autodiff import versions
 from autodiff.compiler.entry import Entry, Recording
 from autodiff.compiler.trace import Trace
-from autodiff.tape import TRACE, modes
+from autodiff.tape import TRACE, modes, recorder
 from autodiff.tensor import Tensor
 
 BLOCK = 2**17
@@ -43,7 +43,7 @@ def overwrite(
     programs: where to keep compiled updates, which rows that come again are given to.
     Raises: ValueError if a result has not the shape of its tensor; that row was not written then.
     """
-    trace = modes.trace if modes.flags & TRACE else None
+    trace = recorder()
     rows = list(rows)
     if trace is not None:
         modes.flags &= ~TRACE  # numbers may be read from tensors

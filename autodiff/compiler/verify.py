@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from autodiff.compiler.arena import flat
-from autodiff.compiler.entry import Entry, result_form
+from autodiff.compiler.entry import Entry, array_of, result_form, target_of
 from autodiff.grad_modes import is_grad_enabled
 from autodiff.gradients import grad
 from autodiff.tape import modes
@@ -44,7 +44,7 @@ def verified(
         expected = entry.function(*args, **kwargs)
     finally:
         modes.heard = outer
-    wanted = _outcome(entry, expected, leaves, args, kwargs, memory, tensors)
+    wanted = _outcome(entry, expected, leaves, memory, tensors)
     after = [a.copy() for a in memory], [t.grad for t in tensors], [g.state for g in generators]
     _restore(memory, before[0])
     for t, g, elements in zip(tensors, before[1], before_gradients):
@@ -60,7 +60,7 @@ def verified(
         result = run()
     finally:
         entry.globals.update(kept)
-    found = _outcome(entry, result, leaves, args, kwargs, memory, tensors)
+    found = _outcome(entry, result, leaves, memory, tensors)
     different = _difference(wanted, found)
     if different:
         _restore(memory, after[0])
@@ -85,8 +85,7 @@ def _memory(entry: Entry, leaves: Sequence) -> list[np.ndarray]:
         elif kind == "flat":
             arrays.append(flat(v.source[1]))
         elif kind == "argument":
-            leaf = leaves[v.source[1]]
-            arrays.append(leaf._array if isinstance(leaf, Tensor) else leaf)
+            arrays.append(array_of(leaves[v.source[1]]))
     return [a for a in arrays if a.flags.writeable]
 
 
@@ -99,7 +98,7 @@ def _tensors(entry: Entry, leaves: Sequence) -> list[Tensor]:
     """The tensors whose gradients the program changes or reads."""
     recording = entry.recording
     targets = [*recording.lending, *recording.cleared, *[t for t, _ in recording.needed]]
-    found = [leaves[t] if isinstance(t, int) else t for t in targets]
+    found = [target_of(t, leaves) for t in targets]
     return list({id(t): t for t in found}.values())
 
 
@@ -107,8 +106,6 @@ def _outcome(
     entry: Entry,
     result: Any,
     leaves: Sequence,
-    args: tuple,
-    kwargs: dict,
     memory: list[np.ndarray],
     tensors: list[Tensor],
 ) -> dict[str, Any]:
@@ -123,7 +120,7 @@ def _outcome(
         found[f"gradient {i}"] = None if g is None else g._array.copy()
     if entry.recording.live and is_grad_enabled():
         roots = [t for t in outputs if t._node is not None]
-        wrt = [leaves[t] if isinstance(t, int) else t for t in entry.recording.wrt]
+        wrt = [target_of(t, leaves) for t in entry.recording.wrt]
         ones = [Tensor(np.ones_like(t._array)) for t in roots]
         ones = [o.to(t.dtype) for o, t in zip(ones, roots)]
         gradients = grad(roots, wrt, ones, retain_graph=True, allow_unused=True)
