@@ -5,9 +5,11 @@ rules ask for, and a number from the clock. A node never refers to the tensor it
 the result drops the graph. The tape of a result is its reachable nodes, ordered by number.
 """
 
+import linecache
 import os
+import sys
 import threading
-import traceback
+import types
 import weakref
 from collections.abc import Callable, Collection, Iterable
 from operator import attrgetter
@@ -272,10 +274,13 @@ def user_line() -> str:
     """File, line and text of the innermost call from outside this library."""
     here = os.path.dirname(os.path.dirname(__file__))  # pathlib takes 5 ms to import
     own = tuple(os.path.join(here, name) for name in ("autodiff", "nn", "optim"))
-    for frame in reversed(traceback.extract_stack()):
-        if not frame.filename.startswith(own):
-            return f"{frame.filename}:{frame.lineno}: {frame.line}"
-    return "unknown"
+    frame: types.FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(own):
+        frame = frame.f_back
+    if frame is None:
+        return "unknown"
+    filename, line = frame.f_code.co_filename, frame.f_lineno
+    return f"{filename}:{line}: {linecache.getline(filename, line, frame.f_globals).strip()}"
 
 
 def _described(node: Node) -> str:

@@ -1,11 +1,12 @@
 """Checked when nn is imported: that its `autodiff` is tapegrad's, for others have that name."""
 
-from importlib.util import find_spec
-from pathlib import Path
+from os.path import dirname, normcase  # pathlib takes 4 ms to import
 
-_spec = find_spec("autodiff")
-if _spec and Path(str(_spec.origin)).parent.parent != Path(__file__).parent.parent:
+import autodiff
+
+_theirs, _ours = (normcase(dirname(dirname(str(path)))) for path in (autodiff.__file__, __file__))
+if _theirs != _ours:
     raise ImportError(
-        f"nn belongs to tapegrad, but the autodiff found at {_spec.origin} does not; "
+        f"nn belongs to tapegrad, but the autodiff found at {autodiff.__file__} does not; "
         "uninstall that package and reinstall tapegrad"
     )

@@ -5,7 +5,7 @@ numbers) copied from their sources, and the arrays it starts from beside it or i
 """
 
 import ast
-import base64
+import binascii
 import functools
 import inspect
 import io
@@ -71,10 +71,10 @@ class _Writer:
         if inside:
             memory = io.BytesIO()
             np.savez_compressed(memory, **self.arrays)  # type: ignore[arg-type]
-            data = base64.b85encode(memory.getvalue()).decode()
+            data = binascii.b2a_base64(memory.getvalue(), newline=False).decode()
             lines = "\n".join(f"    {data[i : i + 90]!r}" for i in range(0, len(data), 90))
-            load = f"np.load(io.BytesIO(base64.b85decode(\n{lines}\n)))"
-            self.imports |= {"import base64": None, "import io": None}
+            load = f"np.load(io.BytesIO(binascii.a2b_base64(\n{lines}\n)))"
+            self.imports |= {"import binascii": None, "import io": None}
         else:
             self.imports["from pathlib import Path"] = None
         imports = sorted(self.imports, key=lambda line: (not line.startswith("import"), line))

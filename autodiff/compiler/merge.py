@@ -28,13 +28,14 @@ def merge(program: Program, largest: float = math.inf) -> None:
     for alike in groups.values():
         # At the last of them: by then all gradients are there.
         runs_of[alike[-1]] = _runs(alike, program, largest)
+    read = {x for call in program.calls for x in call.inputs}.union(program.outputs)
     calls: list[Call] = []
     new: dict[Value, Any] = {}
     for call in program.calls:
         if call.kind != "update":
             calls.append(call)
         for run in runs_of.get(call, ()):
-            calls += _alone(run[0], new) if len(run) == 1 else _together(run, program, new)
+            calls += _alone(run[0], new) if len(run) == 1 else _together(run, program, read, new)
     program.calls = calls
     program.replace(new)
 
@@ -74,8 +75,13 @@ def _alone(update: Call, new: dict[Value, Any]) -> list[Call]:
     return calls
 
 
-def _together(run: list[Call], program: Program, new: dict[Value, Any]) -> list[Call]:
-    """The calls of the rule on the vectors of a run's memory, and the parts they leave in `new`."""
+def _together(
+    run: list[Call], program: Program, read: set[Value], new: dict[Value, Any]
+) -> list[Call]:
+    """The calls of the rule on the vectors of a run's memory.
+
+    Results that are read later are left in `new`, as parts of the vectors.
+    """
     first, count = run[0], len(run[0].results)
     columns = [[call.operands[i].source[1] for call in run] for i in range(count)]
     calls: list[Call] = []
@@ -101,8 +107,10 @@ def _together(run: list[Call], program: Program, new: dict[Value, Any]) -> list[
     gone = {result for call in run for result in call.results}
     program.writes = [(memory, value) for memory, value in program.writes if value not in gone]
     program.writes += zip(operands[:count], results)
-    for call, start in zip(run, starts):  # for what comes after: views of the new elements
+    for call, start in zip(run, starts):
         for result, whole in zip(call.results, results):
+            if result not in read:
+                continue
             part = Call("getitem", slice(start, start + result.size), (whole,), {}, "update")
             part.results = (Value((result.size,), result.dtype, part),)
             view = Call("reshape", result.shape, part.results, {}, "update")

@@ -7,7 +7,6 @@ Element by element calls on large arrays form groups that run a block at a time.
 """
 
 import math
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,7 +29,6 @@ BLOCK = 2**14
 _ENDLESS = 2**62
 
 
-@dataclass(eq=False)
 class Slot:
     """Where a value lies.
 
@@ -41,14 +39,14 @@ class Slot:
     like: an array of the same layout.
     """
 
-    kind: str
-    how: str = ""
-    of: Value | None = None
-    key: Any = None
-    like: Any = None
+    __slots__ = ("how", "key", "kind", "like", "of")
+
+    def __init__(
+        self, kind: str, how: str = "", of: Value | None = None, key: Any = None, like: Any = None
+    ) -> None:
+        self.kind, self.how, self.of, self.key, self.like = kind, how, of, key, like
 
 
-@dataclass(eq=False)
 class Group:
     """Calls that run a block at a time, and reductions of all elements at their end.
 
@@ -57,16 +55,14 @@ class Group:
     of which dtypes has the dtypes. sums: reductions of all elements, made block by block.
     """
 
-    calls: list[Call]
-    shape: tuple[int, ...]
-    flat: bool = True
-    stops: list[int] = field(default_factory=list)
-    scratch: dict[Value, int] = field(default_factory=dict)
-    dtypes: list[np.dtype] = field(default_factory=list)
-    sums: list[Call] = field(default_factory=list)
+    def __init__(self, calls: list[Call], shape: tuple[int, ...]) -> None:
+        self.calls, self.shape, self.flat = calls, shape, True
+        self.stops: list[int] = []
+        self.scratch: dict[Value, int] = {}
+        self.dtypes: list[np.dtype] = []
+        self.sums: list[Call] = []
 
 
-@dataclass(eq=False)
 class Buffer:
     """Memory that values take one after the other.
 
@@ -75,9 +71,10 @@ class Buffer:
     elements; until then only an update's intermediate results may lie there.
     """
 
-    first: Value
-    until: int
-    final: int | None = None
+    __slots__ = ("final", "first", "until")
+
+    def __init__(self, first: Value, until: int, final: int | None = None) -> None:
+        self.first, self.until, self.final = first, until, final
 
 
 class Plan:

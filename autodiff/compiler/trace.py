@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 
 from autodiff import dtypes, versions
 from autodiff.compiler.program import HOLE, VIEWS, Call, Program, Value, items_of
@@ -501,7 +502,6 @@ class Trace:
             self.constants.pop(id(known.array), None)
             old.array = np.array(old.array)
         if id(known.array) not in self.written and self._outside(known):
-            self._check_alone(known)
             self.written[id(known.array)] = old, known
         known.value = new
 
@@ -527,15 +527,6 @@ class Trace:
         value = known.value
         return value.call is None and value.source is not None and value.source[0] != "host"
 
-    def _check_alone(self, known: _Known) -> None:
-        for other in self.known.values():
-            if (
-                other is not known
-                and self._outside(other)
-                and np.may_share_memory(other.array, known.array)
-            ):
-                self.refuse("memory that two tensors from outside share is written")
-
     # When the step has run
 
     def forget(self) -> None:
@@ -546,8 +537,26 @@ class Trace:
 
     def program(self, outputs: list[Value]) -> Program:
         """What was recorded, to compute these values and to leave memory as the run did."""
+        if self._writes_shared():
+            self.spoil("memory that two tensors from outside share is written")
         writes = [(memory, known.value) for memory, known in self.written.values()]
         return Program(self.inputs, self.calls, outputs, writes)
+
+    def _writes_shared(self) -> bool:
+        """Whether memory is written that two arrays from outside show."""
+        bounds = [
+            (*byte_bounds(array), id(array) in self.written)
+            for value, array in self.arrays.items()
+            if array.size and value.source[0] not in ("host", "seed")
+        ]
+        end = end_of_written = 0  # of what lies before
+        for start, stop, written in sorted(bounds):
+            if start < (end if written else end_of_written):
+                return True
+            end = max(end, stop)
+            if written:
+                end_of_written = max(end_of_written, stop)
+        return False
 
 
 def _is_array(x: Any) -> bool:

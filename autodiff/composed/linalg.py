@@ -4,7 +4,6 @@ The arguments must be of one dtype unless said otherwise: nothing is converted s
 """
 
 import operator
-import string
 from collections.abc import Sequence
 from typing import Any
 
@@ -167,7 +166,7 @@ def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Any] | Tensor = 2) -> T
     axes_a, axes_b = (axes_of(x, d) for x, d in zip((a, b), dims, strict=True))
     if len(axes_a) != len(axes_b):
         raise RuntimeError(f"tensordot: dims={dims} must name as many axes of both")
-    letters = string.ascii_letters
+    letters = ops.LETTERS
     of_a = list(letters[: a._array.ndim])
     of_b = list(letters[a._array.ndim :][: b._array.ndim])
     for i, j in zip(axes_a, axes_b, strict=True):
@@ -224,11 +223,9 @@ def _letters(labels: Sequence[Any]) -> str:
     """Labels that are integers or Ellipsis as letters."""
     letters = []
     for label in labels:
-        if label is not Ellipsis and not 0 <= operator.index(label) < len(string.ascii_letters):
+        if label is not Ellipsis and not 0 <= operator.index(label) < len(ops.LETTERS):
             raise ValueError(f"einsum: labels are integers from 0 to 51, got {label}")
-        letters.append(
-            "..." if label is Ellipsis else (string.ascii_uppercase + string.ascii_lowercase)[label]
-        )
+        letters.append("..." if label is Ellipsis else (ops.LETTERS[26:] + ops.LETTERS[:26])[label])
     return "".join(letters)
 
 

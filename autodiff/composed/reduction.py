@@ -14,6 +14,7 @@ from autodiff import dtypes
 from autodiff.composed import elementwise
 from autodiff.composed.conversion import to
 from autodiff.composed.numpy_names import numpy_names
+from autodiff.composed.selection import ValuesAndIndices
 from autodiff.composed.shape import array_of, axes_of, axis_of, cat, movedim, narrow, ravel, reshape
 from autodiff.ops import reduce as ops
 from autodiff.ops.index import gather
@@ -106,9 +107,9 @@ def _named(function: Callable, name: str, doc: str) -> Callable[..., Any]:
     return numpy_names(function)
 
 
-def _result(name: str, *fields: str) -> Any:
-    """The class of a result that is several tensors: a named tuple called as its function."""
-    return namedtuple(name, fields or ("values", "indices"))
+def _result(name: str) -> type[ValuesAndIndices]:
+    """The class of a function's result: a named tuple called as the function."""
+    return type(name, (ValuesAndIndices,), {"__slots__": ()})
 
 
 # Sums, products and their scans
@@ -394,7 +395,7 @@ def amin(input: Tensor, dim: Dim = (), keepdim: bool = False) -> Tensor:
     return _over(ops.amin, input, dim, keepdim)
 
 
-_aminmax = _result("aminmax", "min", "max")
+_aminmax = namedtuple("aminmax", ("min", "max"))  # type: ignore[name-match]
 
 
 @numpy_names

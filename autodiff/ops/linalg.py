@@ -4,12 +4,14 @@ For out = x @ y the derivatives are g @ y^T and x^T @ g; all else here is about 
 """
 
 import math
-import string
 from functools import lru_cache
 
 import numpy as np
 
 from autodiff.primitive import bilinear, general, numpy_function
+
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+"""What einsum may call an axis."""
 
 
 def _rows(x):
@@ -90,7 +92,7 @@ def _labels(subscripts, ranks):
     terms = inputs.split(",")
     if len(terms) != len(ranks):
         raise ValueError(f"{subscripts!r} is for {len(terms)} operands")
-    free = "".join(a for a in string.ascii_letters if a not in subscripts)
+    free = "".join(a for a in LETTERS if a not in subscripts)
     dots = ""
     for i, (term, rank) in enumerate(zip(terms, ranks, strict=True)):
         ellipsis = term.partition("...")[1]
@@ -106,7 +108,7 @@ def _labels(subscripts, ranks):
         output = "..." + "".join(sorted(once))
     output = output.replace("...", dots)
     for a in letters + output:
-        if a not in string.ascii_letters:
+        if a not in LETTERS:
             raise ValueError(f"labels are letters, got {a!r}")
     for a in output:
         if output.count(a) > 1 or a not in letters:
@@ -195,7 +197,7 @@ def _einsum_rule(g, operands, position, subscripts):
     factors = [g, *operands[:position], *operands[position + 1 :]]
     labels = [output, *terms[:position], *terms[position + 1 :]]
     sizes = _sized(labels, [x.shape for x in factors])
-    spare = iter(a for a in string.ascii_letters if a not in output + "".join(terms))
+    spare = iter(a for a in LETTERS if a not in output + "".join(terms))
     result = ""
     for a, n in zip(terms[position], shape, strict=True):
         if a in result:  # on a diagonal: another label, tied to the first
