@@ -459,6 +459,26 @@ def test_assigning_what_the_next_run_reads_runs_eagerly(make):
             assert compiled(ONES * i).tolist() == eager(ONES * i).tolist()
 
 
+def test_writing_memory_that_another_tensor_shows_runs_eagerly():
+    memory = np.zeros(6)
+    head, tail = autodiff.from_numpy(memory[:4]), autodiff.from_numpy(memory[2:])
+
+    def step(x):
+        before = tail.sum()
+        head.add_(x)
+        return before
+
+    compiled = compile(step)
+    with falls_back("share"):
+        assert compiled(tensor(1.0)).item() == 0.0
+    assert compiled(tensor(1.0)).item() == 2.0
+    memory[:] = 0.0
+    apart = autodiff.from_numpy(memory[4:])  # side by side is no overlap
+    fine = compile(lambda x: (apart.sum(), head.add_(x))[0], fullgraph=True)
+    assert fine(tensor(1.0)).item() == fine(tensor(1.0)).item() == 0.0
+    assert memory.tolist() == [2.0, 2.0, 2.0, 2.0, 0.0, 0.0]
+
+
 def test_filling_containers_among_the_arguments_runs_eagerly():
     # Later runs would not fill them: return the tensors.
     def f(x, out):
