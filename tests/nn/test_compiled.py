@@ -10,7 +10,7 @@ import autodiff
 import nn
 import optim
 from autodiff import float64, no_grad, tensor
-from tests.autodiff.compiler.test_steps import agree
+from tests.autodiff.compiler.scenarios import agree
 from tests.nn.twins import flat
 
 RNG = np.random.default_rng(3)

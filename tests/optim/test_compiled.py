@@ -9,7 +9,7 @@ import pytest
 
 import autodiff
 import optim
-from tests.autodiff.compiler.test_steps import Run, agree, check_same, held
+from tests.autodiff.compiler.scenarios import Run, agree, check_same, held
 from tests.optim.problem import loss, parameters
 
 OPTIONS: dict[str, dict[str, tuple]] = {

@@ -16,7 +16,7 @@ import nn.functional as F
 import optim
 from autodiff import compile, no_grad, tensor
 from autodiff.compiler import CannotRecordError, host
-from tests.autodiff.compiler.test_steps import data, network
+from tests.autodiff.compiler.scenarios import data, network
 
 ONES = autodiff.ones(2)
 

@@ -12,7 +12,7 @@ import nn.functional as F
 import optim
 from autodiff import float64, no_grad, tensor
 from autodiff.autograd import grad
-from tests.autodiff.compiler.test_steps import agree, data, network
+from tests.autodiff.compiler.scenarios import agree, data, network
 
 
 def ones(*shape: int, times: float = 1.0, leaf: bool = True) -> autodiff.Tensor:
