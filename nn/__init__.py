@@ -55,4 +55,4 @@ from nn.loss import (
 )
 from nn.module import Module
 from nn.parameter import Buffer, Parameter
-from nn.recurrent import RNN, RNNCell
+from nn.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell

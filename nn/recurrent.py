@@ -1,9 +1,9 @@
 """Recurrent layers: a state that is carried through a sequence step by step.
 
 A kind of cell is what one step computes: `_step` takes the projected input W_ih x + b, a state and
-the recurrent weights, and gives the next state, a tuple whose first tensor is the output. `_Cell`
-and `_Layers` make of it one step as a module, and layers of it over sequences, whose inputs are
-projected in one product for all steps.
+the weights it needs besides, and gives the next state, a tuple whose first tensor is the output.
+`_Cell` and `_Layers` make of it one step as a module, and layers of it over sequences, whose inputs
+are projected in one product for all steps.
 """
 
 import math
@@ -17,38 +17,46 @@ from nn import init
 from nn.functional.dropout import check_probability
 from nn.module import Module
 from nn.parameter import Parameter
+from nn.utils.rnn import PackedSequence
 
 State = tuple[Tensor, ...]
 
 
 class _Recurrent(Module):
-    """Weights of cells: (gates · hidden_size, input_size), (gates · hidden_size, hidden_size)."""
+    """Weights of cells: (gates · hidden_size, input_size), (gates · hidden_size, output size)."""
 
     _gates = 1
-    _states = 1
     input_size: int
     hidden_size: int
     bias: bool
+    proj_size = 0
 
-    def _step(self, projected: Tensor, state: State, weight_hh: Tensor) -> State:
+    @property
+    def _sizes(self) -> tuple[int, ...]:
+        """Of each tensor of a state; the first one is the output."""
+        return (self.hidden_size,)
+
+    def _step(self, projected: Tensor, state: State, weights: State) -> State:
         raise NotImplementedError
 
     def _make_weights(self, suffix: str, input_size: int, device: Any, dtype: Any) -> None:
         rows = self._gates * self.hidden_size
         shapes: dict[str, tuple[int, ...]] = {
             "weight_ih": (rows, input_size),
-            "weight_hh": (rows, self.hidden_size),
+            "weight_hh": (rows, self._sizes[0]),
         }
         if self.bias:
             shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
+        if self.proj_size:
+            shapes["weight_hr"] = (self.proj_size, self.hidden_size)
         for name, shape in shapes.items():
             setattr(self, name + suffix, Parameter(empty(shape, device=device, dtype=dtype)))
 
-    def _weights(self, suffix: str) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Weights of inputs and of states, and the sum of the biases."""
+    def _weights(self, suffix: str) -> tuple[Tensor, Tensor | None, State]:
+        """Weights and bias that project inputs, and the weights that a step needs."""
         get = lambda name: getattr(self, name + suffix)
         bias = get("bias_ih") + get("bias_hh") if self.bias else None
-        return get("weight_ih"), get("weight_hh"), bias
+        return get("weight_ih"), bias, (get("weight_hh"),)
 
     def reset_parameters(self) -> None:
         """Draw all weights and biases anew, uniform in ±1/sqrt(hidden_size)."""
@@ -57,26 +65,31 @@ class _Recurrent(Module):
             init.uniform_(parameter, -bound, bound)
 
     def _initial(self, hx: Any, shape: tuple[int, ...], input: Tensor) -> State:
-        """The states given, checked, or zeros."""
+        """The states given, checked, or zeros; `shape` is theirs less the last axis."""
+        shapes = [(*shape, size) for size in self._sizes]
         if hx is None:
-            return (zeros(shape, dtype=input.dtype),) * self._states
-        state = (hx,) if self._states == 1 else tuple(hx)
-        for s in state:
-            if tuple(s.shape) != shape:
+            return tuple([zeros(shape, dtype=input.dtype) for shape in shapes])
+        state = (hx,) if len(shapes) == 1 else tuple(hx)
+        if len(state) != len(shapes):
+            raise RuntimeError(
+                f"{type(self).__name__} needs a state of {len(shapes)} tensors, got {len(state)}"
+            )
+        for s, wanted in zip(state, shapes):
+            if tuple(s.shape) != wanted:
                 raise RuntimeError(
-                    f"{type(self).__name__} needs a state of shape {shape} for input of shape "
+                    f"{type(self).__name__} needs a state of shape {wanted} for input of shape "
                     f"{tuple(input.shape)}, got {tuple(s.shape)}"
                 )
         return state
 
     def _result(self, state: State) -> Any:
-        return state[0] if self._states == 1 else state
+        return state[0] if len(state) == 1 else state
 
     def _check_input(self, input: Tensor, *ranks: int) -> None:
         name = type(self).__name__
         if input.ndim not in ranks:
             raise ValueError(
-                f"{name} needs input of {ranks[0]} or {ranks[1]} axes, got shape "
+                f"{name} needs input of {' or '.join(map(str, ranks))} axes, got shape "
                 f"{tuple(input.shape)}"
             )
         if input.shape[-1] != self.input_size:
@@ -103,10 +116,9 @@ class _Cell(_Recurrent):
 
     def forward(self, input: Tensor, hx: Any = None) -> Any:
         self._check_input(input, 1, 2)
-        shape = (*input.shape[:-1], self.hidden_size)
-        state = self._initial(hx, shape, input)
-        w_ih, w_hh, bias = self._weights("")
-        return self._result(self._step(F.linear(input, w_ih, bias), state, w_hh))
+        state = self._initial(hx, tuple(input.shape[:-1]), input)
+        weight, bias, weights = self._weights("")
+        return self._result(self._step(F.linear(input, weight, bias), state, weights))
 
     def extra_repr(self) -> str:
         return f"{self.input_size}, {self.hidden_size}" + ("" if self.bias else ", bias=False")
@@ -139,7 +151,7 @@ class _Layers(_Recurrent):
         self.num_layers, self.bias, self.batch_first = num_layers, bias, batch_first
         self.dropout, self.bidirectional = dropout, bidirectional
         for layer in range(num_layers):
-            size = input_size if layer == 0 else hidden_size * len(self._directions)
+            size = input_size if layer == 0 else self._sizes[0] * len(self._directions)
             for direction in self._directions:
                 self._make_weights(f"_l{layer}{direction}", size, device, dtype)
         self.reset_parameters()
@@ -148,44 +160,95 @@ class _Layers(_Recurrent):
     def _directions(self) -> tuple[str, ...]:
         return ("", "_reverse") if self.bidirectional else ("",)
 
-    def forward(self, input: Tensor, hx: Any = None) -> tuple[Tensor, Any]:
+    def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:
+        if isinstance(input, PackedSequence):
+            return self._forward_packed(input, hx)
         self._check_input(input, 2, 3)
+        self._check_dtype(input)
+        batched = input.ndim == 3
+        time = 1 if self.batch_first and batched else 0
+        first = self._first(hx, tuple(input.shape[1 - time : 2 - time]) if batched else (), input)
+        sequence = input.transpose(0, 1) if time else input
+        outputs, last = self._run(sequence, None, first)
+        return stack(outputs, time), self._result(last)
+
+    def _forward_packed(self, input: PackedSequence, hx: Any) -> tuple[PackedSequence, Any]:
+        self._check_input(input.data, 2)
+        self._check_dtype(input.data)
+        running = input.batch_sizes.tolist()
+        first = self._first(hx, (running[0],), input.data)
+        if hx is not None and input.sorted_indices is not None:
+            first = tuple([s.index_select(1, input.sorted_indices) for s in first])
+        outputs, last = self._run(input.data, running, first)
+        if input.unsorted_indices is not None:
+            last = tuple([s.index_select(1, input.unsorted_indices) for s in last])
+        return input._replace(data=cat(outputs)), self._result(last)
+
+    def _check_dtype(self, input: Tensor) -> None:
         weight = self.weight_ih_l0
         if input.dtype != weight.dtype:
             raise ValueError(
                 f"{type(self).__name__} has weights of {weight.dtype}, got x of {input.dtype}; "
                 "convert one with .to(dtype)"
             )
-        time = 1 if self.batch_first and input.ndim == 3 else 0
-        batch = input.shape[1 - time : 2 - time] if input.ndim == 3 else ()
-        count = self.num_layers * len(self._directions)
-        first = self._initial(hx, (count, *batch, self.hidden_size), input)
 
-        sequence = input.transpose(0, 1) if time else input
+    def _first(self, hx: Any, batch: tuple[int, ...], input: Tensor) -> State:
+        count = self.num_layers * len(self._directions)
+        return self._initial(hx, (count, *batch), input)
+
+    def _run(
+        self, sequence: Tensor, running: list[int] | None, first: State
+    ) -> tuple[list[Tensor], State]:
+        """The top layer's outputs step by step, and the last states of all layers.
+
+        sequence: the inputs of all steps, packed if `running` says how many sequences have each
+        step; first: the states (layers · directions, ...).
+        """
         last: list[State] = []
         for layer in range(self.num_layers):
             outputs = []
             for direction in self._directions:
-                state = tuple(s[len(last)] for s in first)
-                w_ih, w_hh, bias = self._weights(f"_l{layer}{direction}")
-                steps = F.linear(sequence, w_ih, bias).unbind()
-                states = self._run(steps[::-1] if direction else steps, state, w_hh)
-                last.append(states[-1])
-                outputs.append([s[0] for s in (states[::-1] if direction else states)])
-            merged = [cat(both, -1) for both in zip(*outputs)] if len(outputs) > 1 else outputs[0]
-            top = layer == self.num_layers - 1
-            sequence = stack(merged, time if top else 0)
-            if self.dropout and not top:
-                sequence = F.dropout(sequence, self.dropout, self.training)
-        return sequence, self._result(tuple(stack(s) for s in zip(*last)))
+                state = tuple([s[len(last)] for s in first])
+                weight, bias, weights = self._weights(f"_l{layer}{direction}")
+                projected = F.linear(sequence, weight, bias)
+                steps = projected.unbind() if running is None else projected.split(running)
+                walk = self._walk if running is None else self._walk_packed
+                states, final = walk(steps[::-1] if direction else steps, state, weights)
+                last.append(final)
+                outputs.append(states[::-1] if direction else states)
+            steps = [cat(both, -1) for both in zip(*outputs)] if len(outputs) > 1 else outputs[0]
+            if layer < self.num_layers - 1:
+                sequence = stack(steps) if running is None else cat(steps)
+                if self.dropout:
+                    sequence = F.dropout(sequence, self.dropout, self.training)
+        return steps, tuple([stack(s) for s in zip(*last)])
 
-    def _run(self, steps: Sequence[Tensor], state: State, weight_hh: Tensor) -> list[State]:
-        """The states after each step."""
-        states = []
+    def _walk(
+        self, steps: Sequence[Tensor], state: State, weights: State
+    ) -> tuple[list[Tensor], State]:
+        """The outputs of each step, and the last state."""
+        outputs = []
         for projected in steps:
-            state = self._step(projected, state, weight_hh)
-            states.append(state)
-        return states
+            state = self._step(projected, state, weights)
+            outputs.append(state[0])
+        return outputs, state
+
+    def _walk_packed(
+        self, steps: Sequence[Tensor], first: State, weights: State
+    ) -> tuple[list[Tensor], State]:
+        """The same for steps of falling (or, backwards, rising) numbers of sequences."""
+        outputs, ended = [], []
+        state = tuple([s[: len(steps[0])] for s in first])
+        for projected in steps:
+            size, before = len(projected), len(state[0])
+            if size < before:
+                ended.append([s[size:] for s in state])
+                state = tuple([s[:size] for s in state])
+            elif size > before:
+                state = tuple([cat([s, f[before:size]]) for s, f in zip(state, first)])
+            state = self._step(projected, state, weights)
+            outputs.append(state[0])
+        return outputs, tuple([cat(parts) for parts in zip(state, *ended[::-1])])
 
     def flatten_parameters(self) -> None:
         """Nothing: weights need no particular place in memory."""
@@ -194,6 +257,7 @@ class _Layers(_Recurrent):
     def all_weights(self) -> list[list[Parameter]]:
         """The parameters of each layer and direction."""
         names = ["weight_ih", "weight_hh", *(["bias_ih", "bias_hh"] if self.bias else [])]
+        names += ["weight_hr"] * bool(self.proj_size)
         return [
             [getattr(self, f"{name}_l{layer}{direction}") for name in names]
             for layer in range(self.num_layers)
@@ -202,6 +266,7 @@ class _Layers(_Recurrent):
 
     def extra_repr(self) -> str:
         defaults = {
+            "proj_size": 0,
             "num_layers": 1,
             "bias": True,
             "batch_first": False,
@@ -226,9 +291,67 @@ class _Elman(_Recurrent):
             raise ValueError(f"nonlinearity must be 'tanh' or 'relu', got {nonlinearity!r}")
         self.nonlinearity = nonlinearity
 
-    def _step(self, projected: Tensor, state: State, weight_hh: Tensor) -> State:
-        z = F.linear(state[0], weight_hh, projected)
+    def _step(self, projected: Tensor, state: State, weights: State) -> State:
+        z = F.linear(state[0], weights[0], projected)
         return (z.tanh() if self.nonlinearity == "tanh" else z.relu(),)
+
+
+class _LongShortTerm(_Recurrent):
+    """Gates let go of, take in and show a memory c.
+
+    (i, f, g, o) = W_ih x + b_ih + W_hh h + b_hh
+    c' = sigmoid(f) * c + sigmoid(i) * tanh(g)
+    h' = sigmoid(o) * tanh(c'), and W_hr of that with a projection
+
+    Source: Hochreiter & Schmidhuber 1997, doi:10.1162/neco.1997.9.8.1735; the gate f: Gers et al.
+    2000; projections: Sak et al. 2014, arXiv:1402.1128.
+    """
+
+    _gates = 4
+
+    @property
+    def _sizes(self) -> tuple[int, ...]:
+        return self.proj_size or self.hidden_size, self.hidden_size
+
+    def _weights(self, suffix: str) -> tuple[Tensor, Tensor | None, State]:
+        weight, bias, weights = super()._weights(suffix)
+        if self.proj_size:
+            weights = *weights, getattr(self, f"weight_hr{suffix}")
+        return weight, bias, weights
+
+    def _step(self, projected: Tensor, state: State, weights: State) -> State:
+        h, c = state
+        i, f, g, o = F.linear(h, weights[0], projected).chunk(4, -1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        h = o.sigmoid() * c.tanh()
+        return (F.linear(h, weights[1]) if len(weights) > 1 else h), c
+
+
+class _Gated(_Recurrent):
+    """Gates mix the state with a new one.
+
+    r = sigmoid(W_ir x + b_ir + W_hr h + b_hr), z = sigmoid(W_iz x + b_iz + W_hz h + b_hz)
+    n = tanh(W_in x + b_in + r * (W_hn h + b_hn))
+    h' = (1 - z) * n + z * h
+
+    Source: Cho et al. 2014, arXiv:1406.1078; r applied after the product as in cuDNN.
+    """
+
+    _gates = 3
+
+    def _weights(self, suffix: str) -> tuple[Tensor, Tensor | None, State]:
+        get = lambda name: getattr(self, name + suffix)
+        weights = (get("weight_hh"), get("bias_hh")) if self.bias else (get("weight_hh"),)
+        return get("weight_ih"), get("bias_ih") if self.bias else None, weights
+
+    def _step(self, projected: Tensor, state: State, weights: State) -> State:
+        h = state[0]
+        size = h.shape[-1]
+        recurrent = F.linear(h, *weights)
+        gates = projected[..., : 2 * size] + recurrent[..., : 2 * size]
+        r, z = gates.sigmoid().chunk(2, -1)
+        n = (projected[..., 2 * size :] + r * recurrent[..., 2 * size :]).tanh()
+        return (n + z * (h - n),)
 
 
 class RNNCell(_Elman, _Cell):
@@ -292,3 +415,85 @@ class RNN(_Elman, _Layers):
             device,
             dtype,
         )
+
+
+class LSTMCell(_LongShortTerm, _Cell):
+    """One step of a long short-term memory.
+
+    (i, f, g, o) = W_ih x + b_ih + W_hh h + b_hh, c' = sigmoid(f) * c + sigmoid(i) * tanh(g),
+    h' = sigmoid(o) * tanh(c').
+    weight_ih (4 · hidden_size, input_size), weight_hh (4 · hidden_size, hidden_size), bias_ih and
+    bias_hh (4 · hidden_size,), all uniform in ±1/sqrt(hidden_size) at first.
+    Shapes: input (N, input_size) or (input_size,); hx, zeros if None, and the result: a pair
+    (h, c) of (N, hidden_size) or (hidden_size,).
+    Source: Hochreiter & Schmidhuber 1997, doi:10.1162/neco.1997.9.8.1735.
+    """
+
+
+class LSTM(_LongShortTerm, _Layers):
+    """Layers of long short-term memories; see LSTMCell for a step.
+
+    Weights as LSTMCell's, with a suffix for layer and direction: weight_ih_l0, bias_hh_l1_reverse.
+    proj_size: project each h to that size, by weight_hr (proj_size, hidden_size).
+    dropout: that of the outputs of all layers but the last, in training.
+    Shapes: input (L, N, input_size), or (N, L, input_size) with `batch_first`, or unbatched
+    (L, input_size), or a PackedSequence; hx, zeros if None, a pair (h, c) of
+    (layers · directions, N, hidden_size), for h the projected size
+    -> output (L, N, directions · hidden_size), and the last states, of the shape of hx.
+    Source: Hochreiter & Schmidhuber 1997, doi:10.1162/neco.1997.9.8.1735.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        if not 0 <= proj_size < max(hidden_size, 1):
+            raise ValueError(
+                f"proj_size must be 0 or more and below hidden_size={hidden_size}, got {proj_size}"
+            )
+        self.proj_size = proj_size
+        super().__init__(
+            input_size,
+            hidden_size,
+            num_layers,
+            bias,
+            batch_first,
+            dropout,
+            bidirectional,
+            device,
+            dtype,
+        )
+
+
+class GRUCell(_Gated, _Cell):
+    """One step of a gated recurrent unit.
+
+    r = sigmoid(W_ir x + b_ir + W_hr h + b_hr), z = sigmoid(W_iz x + b_iz + W_hz h + b_hz),
+    n = tanh(W_in x + b_in + r * (W_hn h + b_hn)), h' = (1 - z) * n + z * h.
+    weight_ih (3 · hidden_size, input_size), weight_hh (3 · hidden_size, hidden_size), bias_ih and
+    bias_hh (3 · hidden_size,), all uniform in ±1/sqrt(hidden_size) at first.
+    Shapes: input (N, input_size) or (input_size,); hx, zeros if None, and the result
+    (N, hidden_size) or (hidden_size,).
+    Source: Cho et al. 2014, arXiv:1406.1078.
+    """
+
+
+class GRU(_Gated, _Layers):
+    """Layers of gated recurrent units; see GRUCell for a step.
+
+    Weights as GRUCell's, with a suffix for layer and direction: weight_ih_l0, bias_hh_l1_reverse.
+    dropout: that of the outputs of all layers but the last, in training.
+    Shapes: input (L, N, input_size), or (N, L, input_size) with `batch_first`, or unbatched
+    (L, input_size), or a PackedSequence; hx, zeros if None, (layers · directions, N, hidden_size)
+    -> output (L, N, directions · hidden_size), and the last states, of the shape of hx.
+    Source: Cho et al. 2014, arXiv:1406.1078.
+    """

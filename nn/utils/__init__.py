@@ -1,5 +1,6 @@
-"""What is done to the parameters of a model."""
+"""What is done to the parameters of a model, and to sequences before they are given to one."""
 
+from nn.utils import rnn
 from nn.utils.clip import (
     clip_grad_norm_,
     clip_grad_value_,

@@ -35,6 +35,13 @@ CASES: dict[str, list[tuple[tuple, dict, tuple]]] = {
         ((4, 5), {"nonlinearity": "relu", "batch_first": True}, (SEQUENCE,)),
         ((4, 5), {"num_layers": 2, "bidirectional": True, "dropout": 0.3}, (SEQUENCE,)),
     ],
+    "LSTM": [
+        ((4, 5), {}, (SEQUENCE,)),
+        ((4, 5), {"num_layers": 2, "bidirectional": True, "proj_size": 3}, (SEQUENCE,)),
+    ],
+    "GRU": [((4, 5), {"bias": False}, (SEQUENCE,)), ((4, 5), {"num_layers": 2}, (SEQUENCE,))],
+    "LSTMCell": [((4, 5), {}, (ROWS,))],
+    "GRUCell": [((4, 5), {}, (ROWS,)), ((4, 4), {}, (ROWS, ROWS_2))],
     "RNNCell": [((4, 5), {}, (ROWS,)), ((4, 4), {"nonlinearity": "relu"}, (ROWS, ROWS_2))],
     "CosineSimilarity": [((), {"dim": 1}, (ROWS, ROWS_2))],
     "PairwiseDistance": [

@@ -1,6 +1,7 @@
 """A function or module of ours and the same one of PyTorch, compared on the same arrays."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -57,14 +58,22 @@ def check_functions(
 
 
 def check_modules(
-    torch: Any, ours: nn.Module, theirs: Any, *inputs: Any, tolerance: float = 1e-10
+    torch: Any,
+    ours: nn.Module,
+    theirs: Any,
+    *inputs: Any,
+    tolerance: float = 1e-10,
+    call: Callable = lambda module, *inputs: module(*inputs),
 ) -> None:
-    """Equal text and keys; with PyTorch's weights equal outputs and gradients, in float64."""
+    """Equal text and keys; with PyTorch's weights equal outputs and gradients, in float64.
+
+    call: what to do with a module and the inputs as tensors.
+    """
     assert repr(ours) == repr(theirs)
     copy_weights(ours, theirs)
     ours.double()
     theirs.double()
-    check_functions(torch, ours, theirs, *inputs, tolerance=tolerance)
+    check_functions(torch, partial(call, ours), partial(call, theirs), *inputs, tolerance=tolerance)
     mine, other = (dict(module.named_parameters()) for module in (ours, theirs))
     assert list(mine) == list(other)
     names = f"gradient of {list(mine)}"
