@@ -12,13 +12,19 @@ import math
 import warnings
 from typing import Any
 
-from autodiff import autograd, cuda, linalg, methods, special
+from autodiff import autograd, cuda, func, linalg, methods, special, utils
 from autodiff.attributes import Size, device
+from autodiff.batching import vmap
+from autodiff.checkpoint import load, save
 from autodiff.compiler import compile, get_num_threads, host, overwrite, set_num_threads
 from autodiff.composed import (
+    activation,
     conversion,
     creation,
+    decompositions,
     elementwise,
+    numpy_functions,
+    norms,
     properties,
     random,
     reduction,
@@ -27,10 +33,13 @@ from autodiff.composed import (
 )
 from autodiff.composed import linalg as products
 from autodiff.composed import special as special_functions
+from autodiff.composed.activation import *
 from autodiff.composed.conversion import *
 from autodiff.composed.creation import *
+from autodiff.composed.decompositions import *
 from autodiff.composed.elementwise import *
 from autodiff.composed.linalg import *
+from autodiff.composed.norms import *
 from autodiff.composed.properties import *
 from autodiff.composed.random import *
 from autodiff.composed.reduction import *
@@ -81,6 +90,7 @@ bool = bool_
 half, float, double = float16, float32, float64
 short, int, long = int16, int32, int64
 e, inf, nan, pi, newaxis = math.e, math.inf, math.nan, math.pi, None
+globals().update({name: getattr(Tensor, name) for name in methods.FUNCTIONS})
 
 __all__ = [
     # Tensors and their types
@@ -97,21 +107,26 @@ __all__ = [
     *("Generator", "default_generator", "get_rng_state", "initial_seed", "manual_seed", "seed"),
     *("set_rng_state", *random.__all__),
     # Operations
+    *activation.__all__,
     *elementwise.__all__,
     *reduction.__all__,
     *products.__all__,
+    *decompositions.__all__,
+    *norms.__all__,
     *special_functions.__all__,
     *("linalg", "special"),
     # Shapes, indexing, selection, sorting
     *shape.__all__,
     *selection.__all__,
+    *methods.FUNCTIONS,
     # Derivatives
-    *("autograd", "enable_grad", "inference_mode", "is_anomaly_enabled", "is_grad_enabled"),
-    *("is_inference_mode_enabled", "no_grad", "overwrite", "set_grad_enabled", "tape"),
+    *("autograd", "enable_grad", "func", "inference_mode", "is_anomaly_enabled"),
+    *("is_grad_enabled", "is_inference_mode_enabled", "no_grad", "overwrite", "set_grad_enabled"),
+    *("tape", "vmap"),
     # Compiling
     *("compile", "get_num_threads", "host", "set_num_threads"),
     # Elsewhere
-    *("cuda",),
+    *("cuda", "load", "save", "utils"),
 ]
 
 # log(0) is -inf without a word, as in PyTorch. A filter costs an operation nothing; np.errstate,

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable
-from typing import Self
+from typing import Any, Self
 
 from autodiff import versions
 
@@ -18,6 +18,16 @@ class Size(tuple):
         for length in self:
             n *= length
         return n
+
+    def __getitem__(self, key: Any) -> Any:
+        part = tuple.__getitem__(self, key)
+        return Size(part) if part.__class__ is tuple else part
+
+    def __add__(self, other: Any) -> "Size":
+        return Size(tuple(self) + tuple(other))
+
+    def __mul__(self, count: Any) -> "Size":
+        return Size(tuple(self) * count)
 
     def __repr__(self) -> str:
         return f"autodiff.Size({list(self)})"

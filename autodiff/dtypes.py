@@ -153,9 +153,15 @@ def result_type(*operands: Any) -> np.dtype:
 def promote(operands: list, how: str, operation: str) -> list:
     """`operands`, Python numbers too, in one dtype, as a Primitive's `promote` says.
 
-    Raises: RuntimeError if `how` is "match" and the dtypes differ.
+    Raises: RuntimeError if `how` is "match" and the dtypes differ, or "signed" and one is bool.
     """
     target = result_type(*operands)
+    if how == "signed" and any(getattr(x, "dtype", None) == np.bool_ for x in operands):
+        raise RuntimeError(
+            f"{operation}: bools have no sign; use ~x, x ^ y, or convert with .int()"
+        )
+    if how == "number" and target.kind == "b":
+        target = int64.dtype
     if how == "match":
         given = [str(x.dtype) for x in operands if hasattr(x, "dtype")]
         if len(set(given)) > 1:

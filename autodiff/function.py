@@ -17,7 +17,7 @@ from autodiff import versions
 from autodiff.grad_modes import is_grad_enabled, no_grad
 from autodiff.ops.shape import copy
 from autodiff.primitive import Plan
-from autodiff.tape import ANOMALY, Node, modes, user_line
+from autodiff.tape import ANOMALY, VMAP, Node, modes, user_line
 from autodiff.tensor import Tensor, apply, fresh_copy, make
 
 
@@ -127,6 +127,10 @@ class Function:
 
         Raises: TypeError if forward returns a list.
         """
+        if modes.flags & VMAP:
+            one_by_one = modes.vmap.function(cls, args, kwargs)
+            if one_by_one is not None:
+                return one_by_one()
         ctx = FunctionContext()
         ctx.needs_input_grad = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)
         with no_grad():

@@ -6,6 +6,7 @@ rest of this package. NumPy's global state is never touched.
 
 import os
 import struct
+import threading
 from typing import Any
 
 import numpy as np
@@ -95,35 +96,53 @@ default_generator = Generator()
 default_generator.seed()
 
 
+class _Alone(threading.local):
+    """The generator that takes the default one's place in this thread, if any."""
+
+    generator: Generator | None = None
+
+
+_alone = _Alone()
+
+
+def draw_alone(seed: int) -> None:
+    """Let this thread draw from a generator of its own, where none is given, from now on."""
+    _alone.generator = Generator().manual_seed(seed)
+
+
+def _default() -> Generator:
+    return _alone.generator or default_generator
+
+
 def manual_seed(seed: int) -> Generator:
     """Seed the default generator, and return it."""
-    return default_generator.manual_seed(seed)
+    return _default().manual_seed(seed)
 
 
 def seed() -> int:
     """Seed the default generator from the system's entropy, and return the seed."""
-    return default_generator.seed()
+    return _default().seed()
 
 
 def initial_seed() -> int:
     """The seed that the default generator started from."""
-    return default_generator.initial_seed()
+    return _default().initial_seed()
 
 
 def get_rng_state() -> Tensor:
     """The place of the default generator in its sequence."""
-    return default_generator.get_state()
+    return _default().get_state()
 
 
 def set_rng_state(new_state: Tensor) -> None:
     """Put the default generator where get_rng_state() found it."""
-    default_generator.set_state(new_state)
+    _default().set_state(new_state)
 
 
 def numpy_generator(generator: Generator | None) -> "np.random.Generator":
     """The NumPy generator to draw from, the default one for None. Raises: TypeError."""
     if generator is None:
-        generator = default_generator
+        generator = _default()
     if not isinstance(generator, Generator):
         raise TypeError(f"generator must be a Generator, got {type(generator).__name__}")
     return generator.numpy

@@ -9,7 +9,7 @@ from autodiff import versions
 from autodiff.inplace import assign
 from autodiff.ops.elementwise import add
 from autodiff.ops.shape import cast, copy
-from autodiff.tape import GRAD, TRACE, Node, modes, walk
+from autodiff.tape import GRAD, TRACE, VMAP, Node, modes, walk
 from autodiff.tensor import Tensor, apply, fresh_copy, lift, make
 
 _ndarray = np.ndarray
@@ -42,6 +42,11 @@ def backward(
     inputs: Tensor | Sequence[Tensor] | None = None,
 ) -> None:
     """Add the gradients of `tensors` to the `grad` of leaves; see Tensor.backward."""
+    if modes.flags & VMAP:
+        raise RuntimeError(
+            "backward() inside vmap would add the gradients of all examples to one tensor; use "
+            "func.grad(), or autograd.grad()"
+        )
     wanted = None if inputs is None else {_node_of(t, "inputs"): t for t in _listed(inputs)}
     found = _walk(_listed(tensors), grad_tensors, wanted, retain_graph, create_graph)
     taken: set[int] = set()  # whose gradients have found their place
@@ -152,7 +157,7 @@ def _walk(
     if len(given) != len(outputs):
         raise RuntimeError(f"{len(outputs)} tensors need as many gradients, got {len(given)}")
     start: dict[Node, Any] = {}
-    lifted = create_graph or modes.flags & TRACE  # a trace records the rules too
+    lifted = create_graph or modes.flags & (TRACE | VMAP)  # which see the rules too
     for i, output in enumerate(outputs):
         node = _node_of(output, "the tensors to differentiate")
         g = _initial(output, given[i])

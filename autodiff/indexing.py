@@ -95,15 +95,21 @@ def _item(item: Any) -> Any:
         if not item.size and not hasattr(given, "dtype"):
             item = item.astype(np.int64)  # of an empty list
     if _type(item) not in _INDEX_TYPES:
-        raise IndexError(
+        error = TypeError if isinstance(given, str) else IndexError
+        raise error(
             "tensors are indexed by integers, slices, None, Ellipsis, and tensors, arrays or lists "
             f"of int64, int32, uint8 or bool; got {type(given).__name__} of {item.dtype}"
         )
     if _type(item) == np.uint8:  # a mask of old
         return apply(cast, (item,), {"dtype": np.dtype(np.bool_)})
-    if not item.ndim and _type(item).kind == "i":
+    if not item.ndim and _type(item).kind == "i" and not _differs(item):
         return item.__index__()
     return item
+
+
+def _differs(item: Any) -> bool:
+    """Whether an item differs from one example of a vmap to the next."""
+    return getattr(getattr(item, "_array", None), "mapped", False)
 
 
 def _slice(item: slice) -> slice:

@@ -12,9 +12,9 @@ import numpy as np
 
 from autodiff import dtypes, versions
 from autodiff.indexing import read, steps
-from autodiff.ops.index import put, take
+from autodiff.ops.index import index_put, put, take
 from autodiff.ops.shape import broadcast_to, cast
-from autodiff.tape import GRAD, TRACE, Node, modes
+from autodiff.tape import GRAD, TRACE, VMAP, Node, modes
 from autodiff.tensor import Tensor, apply, make
 
 
@@ -27,8 +27,7 @@ def in_place(function: Callable[..., Tensor], name: str) -> Callable[..., Tensor
         value = function(self, *args, **options)
         if any(value is given for given in (self, *args, *options.values())):
             value = apply(cast, (value,), {"dtype": value._array.dtype})  # a node of its own
-        if value._node is not None and value._node.number > start:
-            _keep_overwritten(value._node, start, self._array)
+        _keep_overwritten(value, start, self._array)
         return assign(self, value, name)
 
     method.__name__ = method.__qualname__ = name
@@ -52,7 +51,7 @@ def arithmetic(function: Callable[..., Tensor], ufunc: np.ufunc, name: str) -> C
             y = other
             usual = y.__class__ is float or y.__class__ is int
         plain = usual and x.dtype.kind == "f" and x.flags.writeable and 0 not in x.strides
-        if not plain or options or modes.flags & (GRAD | TRACE):
+        if not plain or options or modes.flags & (GRAD | TRACE | VMAP):
             return general(self, other, **options)
         ufunc(x, y, out=x)
         versions.touch(x)
@@ -78,9 +77,15 @@ def assign(x: Tensor, value: Tensor, name: str = "copy_") -> Tensor:
             raise RuntimeError(
                 f"{name}: a result of {value.dtype} cannot be written into a tensor of {x.dtype}"
             )
-        value = apply(cast, (value,), {"dtype": x._array.dtype})
+        value = _converted(value, x._array.dtype)
     _write(x, value, ..., None)
     return x
+
+
+def _converted(value: Tensor, dtype: np.dtype) -> Tensor:
+    if dtype.kind != "f":
+        value = value.detach()  # whole numbers have no derivative
+    return apply(cast, (value,), {"dtype": dtype})
 
 
 def setitem(x: Tensor, key: Any, value: Any) -> None:
@@ -103,18 +108,65 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
                 f"x[...] = value: expected a Tensor, an array or numbers, got {value!r:.50}"
             )
         value = make(np.asarray(value, x._array.dtype))
-    target = x._array[key]
+    if then is not None and any(getattr(i, "mapped", False) for i in key):  # inside vmap
+        arrays = [i for i in then if hasattr(i, "dtype")]
+        form = tuple([() if hasattr(i, "dtype") else (i,) for i in then])
+        value = _converted(value, x._array.dtype)
+        assign(x, apply(index_put, (x, value, *arrays), {"form": form}))
+        return
+    # Inside vmap the array has a shape, and no elements.
+    target = (x._array if modes.flags < VMAP else np.broadcast_to(0, x._array.shape))[key]
     while value.ndim > target.ndim and value._array.shape[0] == 1:
         value = value[0]
     if value._array.shape != target.shape:
         value = apply(broadcast_to, (value,), {"shape": target.shape})
     if value._array.dtype != x._array.dtype:
-        value = apply(cast, (value,), {"dtype": x._array.dtype})
+        value = _converted(value, x._array.dtype)
     _write(x, value, key, lambda: np.arange(x._array.size).reshape(x._array.shape)[key])
+
+
+def viewed_in_place(function: Callable[..., Tensor], name: str) -> Callable[..., Tensor]:
+    """The method that makes its first argument the view of it that `function` gives."""
+
+    def method(self: Tensor, *args: Any, **options: Any) -> Tensor:
+        _check_place(self, name)
+        if not self.is_leaf and not modes.flags & GRAD:
+            raise RuntimeError(
+                f"{name}: the shape of a computed tensor cannot change under no_grad(), which its "
+                f"gradient would not know of; use x = x.{name.rstrip('_')}(...)"
+            )
+        value = function(self, *args, **options)
+        if modes.flags & TRACE:
+            modes.trace.changing(self, name)
+        versions.changes += 1
+        self._array = value._array
+        if self._node is not None and self.is_leaf:
+            self._node.shape = value._array.shape
+        else:
+            _replace_node(self, value._node)
+        return self
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"In-place form of {name.rstrip('_')}: no element moves in memory."
+    return method
 
 
 def check_writable(x: Tensor, name: str) -> None:
     """Raises: RuntimeError if x may not be written in place, with the reason."""
+    _check_place(x, name)
+    array = x._array
+    if not array.flags.writeable or any(
+        stride == 0 and n > 1 and array.size  # NumPy gives arrays without elements such strides
+        for stride, n in zip(array.strides, array.shape, strict=True)
+    ):
+        raise RuntimeError(
+            f"{name}: elements of this tensor of shape {tuple(x.shape)} lie at the same place, "
+            "or its memory is read-only; write to x.clone()"
+        )
+
+
+def _check_place(x: Tensor, name: str) -> None:
+    """Raises: RuntimeError if its place on the tape forbids to change x."""
     root = x if x._base is None else x._base
     if modes.flags & GRAD:
         for t, what in (x, "a leaf tensor"), (root, "a view of a leaf tensor"):
@@ -128,19 +180,15 @@ def check_writable(x: Tensor, name: str) -> None:
                 f"{name}: a view taken under no_grad() of a tensor that requires grad cannot be "
                 "written in place outside it; take the view here, or write under no_grad() too"
             )
-    array = x._array
-    if not array.flags.writeable or any(
-        stride == 0 and n > 1 and array.size  # NumPy gives arrays without elements such strides
-        for stride, n in zip(array.strides, array.shape, strict=True)
-    ):
-        raise RuntimeError(
-            f"{name}: elements of this tensor of shape {tuple(x.shape)} lie at the same place, "
-            "or its memory is read-only; write to x.clone()"
-        )
 
 
 def _write(x: Tensor, value: Tensor, key: Any, positions: Callable[[], Any] | None) -> None:
     """x[key] = value, everything checked; `positions` of x[key] in x, None for all of x."""
+    batched = modes.flags & VMAP
+    if batched:
+        value = modes.vmap.write(x, key, value)
+        if value is None:
+            return
     root = x if x._base is None else x._base
     node = value._node
     recorded = modes.flags & GRAD and not (node is x._node is root._node is None)
@@ -148,8 +196,9 @@ def _write(x: Tensor, value: Tensor, key: Any, positions: Callable[[], Any] | No
         positions = lambda: np.arange(x._array.size).reshape(x._array.shape)  # zero gradient
     if modes.flags & TRACE:
         modes.trace.write(x, key, value, recorded and positions is not None)
-    x._array[key] = value._array
-    versions.touch(x._array)
+    if not batched:
+        x._array[key] = value._array
+        versions.touch(x._array)
     if not recorded:
         return
     if positions is not None:
@@ -171,9 +220,12 @@ def _copied(array: Any) -> Any:
     return new
 
 
-def _keep_overwritten(node: Node, start: int, array: Any) -> None:
+def _keep_overwritten(value: Tensor, start: int, array: Any) -> None:
     """Give the nodes recorded since `start` copies of what they saved of memory to be written."""
-    root, nodes = versions.owner(array), [node]
+    root, tensors = versions.owner(array), [value]
+    while (outside := getattr(tensors[-1]._array, "tensor", None)) is not None:  # of a vmap
+        tensors.append(outside)
+    nodes = [t._node for t in tensors if t._node is not None and t._node.number > start]
     for node in nodes:  # grows while it is walked
         node.saved = tuple(
             tuple(_copied(v) if versions.owner(v) is root else v for v in values)
@@ -215,6 +267,7 @@ def _linear_node(
 
 def _positions(view: Any, root: Any) -> np.ndarray:
     """Where in `root`, counted row by row, each element of a view of it lies."""
+    view, root = (getattr(a, "first", a) for a in (view, root))  # of a vmap: one example
     addresses = _addresses(view)
     if root.flags.c_contiguous:
         return (addresses - root.__array_interface__["data"][0]) // root.itemsize

@@ -1,18 +1,37 @@
-"""Operations whose public names are nn.functional's."""
+"""What nn.functional is made of, besides operations that have public names here."""
 
+from autodiff.composed.activation import (
+    check_floating,
+    check_probability,
+    dropout_factor,
+    elu,
+    kept,
+    leaky_relu,
+)
 from autodiff.composed.linalg import linear
-from autodiff.ops import activation, loss
+from autodiff.ops import activation, loss, shape, window
 from autodiff.tensor import Tensor, apply, binary, unary
 
 __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "check_floating",
+    "check_probability",
+    "col2im",
+    "convolve",
+    "convolve_transposed",
+    "dropout_factor",
     "elu",
+    "im2col",
+    "kept",
     "leaky_relu",
     "linear",
     "log_sigmoid",
+    "max_pool",
+    "max_pool_positions",
     "mean_square_error",
     "nll_loss",
+    "pad",
     "softplus",
 ]
 
@@ -27,16 +46,51 @@ def nll_loss(input: Tensor, target: Tensor, ignore_index: int) -> Tensor:
     return apply(loss.nll_loss, (input, target), {"ignore_index": ignore_index})
 
 
-def leaky_relu(input: Tensor, slope: float) -> Tensor:
-    """x where positive, else slope x."""
-    return apply(activation.leaky_relu, (input,), {"slope": slope})
-
-
-def elu(input: Tensor, alpha: float = 1.0, rate: float = 1.0) -> Tensor:
-    """x where positive, else alpha (exp(rate x) - 1)."""
-    return apply(activation.elu, (input,), {"alpha": alpha, "rate": rate})
+def pad(input: Tensor, widths: tuple[tuple[int, int], ...], value: float) -> Tensor:
+    """`input` with (before, after) elements of a value added along each axis."""
+    return apply(shape.pad, (input,), {"pad_width": widths, "constant": value})
 
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """log(1 + exp(beta x)) / beta; x itself where beta x is above the threshold."""
     return apply(activation.softplus, (input,), {"beta": beta, "threshold": threshold})
+
+
+# Windows along the last axes: for each its size, step, dilation, padding before, and their number
+
+Windows = tuple[tuple[int, int, int, int, int], ...]
+
+
+def convolve(
+    input: Tensor, weight: Tensor, bias: Tensor | int, windows: Windows, groups: int
+) -> Tensor:
+    """The convolution of input (N, C, …) with weight (K, C / groups, …), plus a bias (K, 1, …)."""
+    return apply(window.convolve, (input, weight, bias), {"windows": windows, "groups": groups})
+
+
+def convolve_transposed(
+    input: Tensor, weight: Tensor, windows: Windows, groups: int, lengths: tuple[int, ...]
+) -> Tensor:
+    """The derivative of `convolve` by what it takes, whose axes have these lengths."""
+    parameters = {"windows": windows, "groups": groups, "lengths": lengths}
+    return apply(window.convolve_x, (input, weight), parameters)
+
+
+def im2col(input: Tensor, windows: Windows) -> Tensor:
+    """The elements of the windows, 0 for padding: new axes before the last ones for the places."""
+    return apply(window.im2col, (input,), {"windows": windows})
+
+
+def col2im(input: Tensor, windows: Windows, lengths: tuple[int, ...]) -> Tensor:
+    """The sums of the elements of the windows where they are in axes of these lengths."""
+    return apply(window.col2im, (input,), {"windows": windows, "lengths": lengths})
+
+
+def max_pool(input: Tensor, windows: Windows) -> Tensor:
+    """The largest element of each window; the first has the gradient."""
+    return apply(window.max_pool, (input,), {"windows": windows})
+
+
+def max_pool_positions(input: Tensor, largest: Tensor, windows: Windows) -> Tensor:
+    """Where in the last axes, counted row by row, each window has its largest element."""
+    return apply(window.max_pool_positions, (input, largest), {"windows": windows})

@@ -6,10 +6,13 @@ import numpy as np
 
 from autodiff import gradients, indexing, inplace
 from autodiff.composed import (
+    activation,
     conversion,
     creation,
+    decompositions,
     elementwise,
     linalg,
+    norms,
     properties,
     random,
     reduction,
@@ -21,8 +24,18 @@ from autodiff.ops import elementwise as ops
 from autodiff.tensor import Tensor, binary, reflected
 
 MODULES: tuple[Any, ...] = (
-    *(conversion, creation, elementwise, linalg, properties, random, reduction, selection, shape),
-    special,
+    *(
+        activation,
+        conversion,
+        creation,
+        decompositions,
+        elementwise,
+        linalg,
+        norms,
+        properties,
+        random,
+    ),
+    *(reduction, selection, shape, special),
 )
 """Each names its METHODS and PROPERTIES, and under IN_PLACE those that have a form `name_`."""
 
@@ -33,6 +46,9 @@ for module in MODULES:
         setattr(Tensor, name, property(getattr(module, name)))
     for name in module.IN_PLACE:
         setattr(Tensor, f"{name}_", inplace.in_place(getattr(module, name), f"{name}_"))
+
+for name in ("squeeze", "swapaxes", "swapdims", "t", "transpose", "unsqueeze"):
+    setattr(Tensor, f"{name}_", inplace.viewed_in_place(getattr(shape, name), f"{name}_"))
 
 OPERATORS = {
     "and": (ops.bitwise_and, elementwise.bitwise_and),
@@ -89,3 +105,14 @@ SPECIAL: dict[str, Any] = {
 
 for name, method in SPECIAL.items():
     setattr(Tensor, name, method)
+
+FUNCTIONS = (
+    *("abs_", "acos_", "acosh_", "addmv_", "arccos_", "arccosh_", "arcsin_", "arcsinh_", "arctan_"),
+    *("arctanh_", "asin_", "asinh_", "atan_", "atanh_", "ceil_", "clamp_", "clamp_max_"),
+    *("clamp_min_", "clip_", "cos_", "cosh_", "deg2rad_", "detach_", "erf_", "erfc_", "exp2_"),
+    *("exp_", "expm1_", "fix_", "floor_", "frac_", "index_put_", "log10_", "log1p_"),
+    *("log2_", "log_", "logit_", "nan_to_num_", "neg_", "negative_", "rad2deg_", "reciprocal_"),
+    *("relu_", "round_", "rsqrt_", "sigmoid_", "sin_", "sinh_", "sqrt_", "square_", "tan_"),
+    *("tanh_", "trunc_", "xlogy_"),
+)
+"""Methods that write in place and are functions of the package too."""

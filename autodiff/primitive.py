@@ -36,8 +36,9 @@ class Primitive:
     forward: the NumPy function; array arguments first, parameters as keywords.
     family: elementwise, linear, bilinear, reduction, random or general.
     promote: what becomes of the arguments' dtypes before `forward`: "keep" nothing, "common" all
-        to one dtype, "float" the same and integers to the default float, "match" an error if
-        they differ.
+        to one dtype, "float" the same and integers to the default float, "number" the same and
+        bools to int64, "signed" the same and an error if one is bool, "match" an error if they
+        differ.
     view: whether the output may share memory with the first argument.
     accumulate: adds what the one rule gives, called with the same values, to an array in place;
         for rules whose result is mostly zeros.

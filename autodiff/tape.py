@@ -21,7 +21,7 @@ from autodiff import versions
 from autodiff.ops.shape import cast, fit, zeros
 from autodiff.primitive import OUT, REST, Plan
 
-GRAD, INFERENCE, ANOMALY, CHECK_NAN, TRACE = 1, 2, 4, 8, 16
+GRAD, INFERENCE, ANOMALY, CHECK_NAN, TRACE, VMAP = 1, 2, 4, 8, 16, 32
 
 
 class _Modes(threading.local):
@@ -34,6 +34,8 @@ class _Modes(threading.local):
     """Where the numbers that optimisers take are noted; see autodiff/compiler/verify.py."""
     trace: Any = None
     """What records the operations while TRACE is on; see autodiff/compiler/trace.py."""
+    vmap: Any = None
+    """What runs the operations while VMAP is on; see autodiff/batching.py."""
 
 
 modes = _Modes()
@@ -266,7 +268,8 @@ def check_version(array: Any, number: int, saver: str) -> None:
 
 
 def _check_nan(gradient: Any) -> None:
-    if bool(np.isnan(np.asarray(getattr(gradient, "_array", gradient))).any()):
+    array = getattr(gradient, "_array", gradient)
+    if bool(np.isnan(getattr(array, "elements", array)).any()):
         raise RuntimeError("a gradient is nan (anomaly detection is on)")
 
 

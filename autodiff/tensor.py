@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
 
-from autodiff import dtypes, printing, versions
+from autodiff import dtypes, numpy_calls, printing, versions
 from autodiff.attributes import RemovableHandle, Size, device
 from autodiff.ops import elementwise as ops
 from autodiff.primitive import NUMPY, Primitive
-from autodiff.tape import ANOMALY, GRAD, TRACE, Leaf, Node, modes, user_line
+from autodiff.tape import ANOMALY, GRAD, TRACE, VMAP, Leaf, Node, modes, user_line
 
 _NO_PARAMS: dict[str, Any] = {}
 _NUMBERS = frozenset((float, int, bool))
@@ -32,9 +32,11 @@ def apply(primitive: Primitive, args: Sequence, params: dict[str, Any] = _NO_PAR
     Raises: TypeError for an argument of another type; else what the NumPy function raises, as the
         type PyTorch raises, with the operation's name and what it was given.
     """
-    flags = modes.flags
-    trace = modes.trace if flags & TRACE else None
-    if trace is not None:
+    flags, trace = modes.flags, None
+    if flags >= TRACE:
+        if flags & VMAP:
+            return modes.vmap.apply(primitive, args, params)
+        trace = modes.trace
         trace.meet(args)
     arrays: list[Any] = []
     parents: list[Node] = []
@@ -106,7 +108,10 @@ def unary(primitive: Primitive) -> Callable[["Tensor"], "Tensor"]:
         d, flags = x.dtype, modes.flags
         if d.kind != "f" or flags >= ANOMALY:
             return apply(primitive, (input,))
-        out = forward(x)
+        try:
+            out = forward(x)
+        except Exception as error:
+            _explain(error, primitive, [x], _NO_PARAMS)
         if out.__class__ is not _ndarray:
             out = _storage(out)
         tensor = _new(Tensor)
@@ -247,6 +252,10 @@ def fresh_copy(array: Any) -> Any:
     return _storage(array).copy()
 
 
+class LinAlgError(RuntimeError, np.linalg.LinAlgError):
+    """A matrix does not have what was asked of it, such as an inverse."""
+
+
 def _explain(error: Exception, primitive: Primitive, arrays: list, params: dict) -> NoReturn:
     """Raise `error` as PyTorch's type, naming the operation and what it was given."""
     given = ", ".join(
@@ -257,8 +266,10 @@ def _explain(error: Exception, primitive: Primitive, arrays: list, params: dict)
     if isinstance(error, (IndexError, np.exceptions.AxisError)):
         raise IndexError(message) from error
     if isinstance(error, TypeError):
-        raise TypeError(message) from error
-    if isinstance(error, ValueError):  # LinAlgError is one
+        raise (TypeError if params else NotImplementedError)(message) from error  # of these dtypes
+    if isinstance(error, np.linalg.LinAlgError):
+        raise LinAlgError(message) from error
+    if isinstance(error, (ValueError, OverflowError)):
         raise RuntimeError(message) from error
     error.add_note(message)
     raise error
@@ -400,7 +411,7 @@ class Tensor:
                 "use tensor.detach().numpy()"
             )
         taken("numpy()")
-        return self._array
+        return self._array if modes.flags < VMAP else np.asarray(self._array)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.numpy(), dtype=dtype, copy=copy)
@@ -424,10 +435,17 @@ class Tensor:
         return bool(self._array.item())
 
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self._only())
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._only())
+
+    def _only(self) -> float | int | bool:
+        if self._array.size != 1:
+            raise ValueError(
+                f"only tensors of one element are numbers, got shape {tuple(self.shape)}"
+            )
+        return self.item()
 
     def __index__(self) -> int:
         if self._array.dtype.kind not in "iub" or self._array.size != 1:
@@ -444,6 +462,8 @@ class Tensor:
 
     def __repr__(self) -> str:
         taken("repr()")
+        if modes.flags & VMAP and not isinstance(self._array, np.ndarray):
+            return f"{type(self).__name__}({self._array!r})"
         return printing.tensor_text(
             self._array, type(self).__name__, self.requires_grad, self.grad_fn
         )
@@ -610,14 +630,20 @@ class Tensor:
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         out = options.pop("out", None)
+        if method == "outer" and ufunc in NUMPY:  # axes of length 1 in x for those of y
+            x, y = inputs
+            x = x if hasattr(x, "ndim") else np.asarray(x)
+            method, inputs = "__call__", (x[(..., *[None] * getattr(y, "ndim", 0))], y)
         if method == "__call__":
             meaning = None if options else NUMPY.get(ufunc)
         else:
             meaning = NUMPY.get(getattr(ufunc, method))
             if method in ("reduce", "accumulate"):
                 options.setdefault("axis", 0)
-        if meaning is None:
-            raise _unprovided(f"numpy.{ufunc.__name__}", method, options)
+        if meaning is None or (
+            options and not options.keys() <= set(getattr(meaning, "parameters", options))
+        ):
+            raise numpy_calls.refusal(ufunc, method, options.keys() - {"axis"})
         result = meaning(*inputs, **options)
         if out is None:
             return result
@@ -627,10 +653,7 @@ class Tensor:
         return out[0]
 
     def __array_function__(self, func: Callable, types: Any, args: tuple, kwargs: dict) -> Any:
-        meaning = NUMPY.get(func)
-        if meaning is None:
-            raise _unprovided(f"numpy.{func.__name__}", "__call__", {})
-        return meaning(*args, **kwargs)
+        return numpy_calls.call(func, args, kwargs)
 
     # Copies
 
@@ -642,12 +665,13 @@ class Tensor:
         cls, array, requires_grad, grad, kept = self.__reduce_ex__(4)[1]
         if grad is not None:
             grad = make(fresh_copy(grad._array))
-        return _rebuild(cls, fresh_copy(array), requires_grad, grad, copy.deepcopy(kept, memo))
+        array = copy.deepcopy(array, memo)  # of tensors that share it, one copy for all
+        return rebuild(cls, array, requires_grad, grad, copy.deepcopy(kept, memo))
 
     def __reduce_ex__(self, protocol: Any) -> tuple:
         own = ("_base", "_views", "_grad", "_home")
         kept = {k: v for k, v in self.__dict__.items() if k not in own}
-        return _rebuild, (type(self), self._array, self.requires_grad, self.grad, kept)
+        return rebuild, (type(self), self._array, self.requires_grad, self.grad, kept)
 
     if TYPE_CHECKING:  # what methods.py attaches
 
@@ -684,20 +708,14 @@ def taken(how: str) -> None:
         modes.trace.refuse(f"{how} cannot be recorded")
 
 
-def _unprovided(name: str, method: str, options: dict) -> TypeError:
-    what = name if method == "__call__" else f"{name}.{method}"
-    how = f" with {', '.join(options)}" if options else ""
-    return TypeError(
-        f"{what}{how} is not provided for Tensors; use an operation of autodiff, "
-        "or tensor.detach().numpy() if no gradient is needed"
-    )
-
-
-def _rebuild(cls: type, array: Any, requires_grad: bool, grad: Tensor | None, kept: dict) -> Any:
+def rebuild(cls: type, array: Any, requires_grad: bool, grad: Tensor | None, kept: dict) -> Any:
+    """The tensor of a subclass with an array, a gradient and attributes, as copied or loaded."""
     usual = np.dtype(array.dtype.type)
     tensor = _new(cls)
     # The dtype of an unpickled array is equal to the usual one, not identical: see binary().
-    tensor._array = array if array.dtype is usual else array.astype(usual)
+    if array.dtype is not usual:
+        array = array.view(usual) if array.dtype == usual else array.astype(usual)
+    tensor._array = array
     tensor._node, tensor._grad = None, grad
     tensor.__dict__.update(kept)
     return tensor.requires_grad_(requires_grad)

@@ -22,11 +22,12 @@ PACKAGES = ("autodiff", "nn", "optim")
 LAYERS = (
     {"primitive"},
     {"ops"},
-    {"dtypes", "attributes", "versions", "printing", "tape", "grad_modes"},
+    {"dtypes", "attributes", "numpy_calls", "versions", "printing", "tape", "grad_modes"},
     {"tensor", "gradients", "function", "diagram", "generator", "indexing", "inplace"},
     {"composed"},
     {"methods"},
-    {"transforms", "testing"},
+    {"batched", "batch_rules", "batching", "data", "jacobians", "stateless", "testing"}
+    | {"transforms", "trees"},
     {"compiler"},
     {"checkpoint", "autograd", "cuda", "func", "kernels", "linalg", "special", "utils"},
     {"__init__"},

@@ -78,7 +78,7 @@ class _Writer:
         else:
             self.imports["from pathlib import Path"] = None
         imports = sorted(self.imports, key=lambda line: (not line.startswith("import"), line))
-        function = entry.title.rpartition(".")[2].strip("<>") or "step"
+        function = entry.title.rpartition(".")[2]
         if not function.isidentifier() or function in ("bind", "arrays", "weights"):
             function = "run"
         return "\n".join(

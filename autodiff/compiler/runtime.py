@@ -28,7 +28,7 @@ from autodiff.compiler.export import export
 from autodiff.compiler.trace import CannotRecordError, Trace, Watched
 from autodiff.compiler.verify import verified
 from autodiff.ops.elementwise import positive
-from autodiff.tape import ANOMALY, GRAD, INFERENCE, TRACE, Node, modes
+from autodiff.tape import ANOMALY, GRAD, INFERENCE, TRACE, VMAP, Node, modes
 from autodiff.tensor import Tensor
 
 _MOST = 8  # recordings for arguments that are alike, after which it runs eagerly
@@ -131,7 +131,7 @@ class Compiled:
             result = last[0](*args) if len(args) == last[2] else MISS
             if result is not MISS:
                 return result
-        if flags & (TRACE | ANOMALY):
+        if flags & (TRACE | ANOMALY | VMAP):
             return self.function(*args, **kwargs)
         leaves: list[Any] = []
         key = (

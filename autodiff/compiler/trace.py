@@ -168,9 +168,9 @@ class Trace:
         if primitive.varying(*arrays):
             self.refuse(f"the shape of what {primitive.name} gives depends on values")
             return _stored(primitive.forward(*arrays, **params))
-        mark = len(self.calls)
         if primitive.family != "random":
-            operands = [self._recorded(x) for x in arrays]
+            operands = [self._recorded(x) for x in arrays]  # may take views again
+            mark = len(self.calls)
             if primitive.check is not None:
                 primitive.check(*arrays, **params)
                 checked = [x.value if x.__class__ is Recorded else x for x in operands]

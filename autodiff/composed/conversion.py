@@ -11,10 +11,10 @@ import numpy as np
 
 from autodiff import dtypes, inplace
 from autodiff.attributes import device as Device
-from autodiff.ops.shape import cast
-from autodiff.tensor import Tensor, apply, make
+from autodiff.ops.shape import cast, copy
+from autodiff.tensor import Tensor, apply
 
-__all__ = ("fill",)
+__all__ = ("fill", "fill_", "zero_")
 METHODS = (
     *("bool", "byte", "char", "double", "float", "half", "int", "long", "short"),
     *("copy_", "cpu", "cuda", "fill_", "to", "type", "type_as", "zero_"),
@@ -86,7 +86,7 @@ _LEGACY = {
 """What PyTorch's older names of types call the dtypes."""
 
 
-def type(input: Tensor, dtype: Any = None) -> Any:
+def type(input: Tensor, dtype: Any = None, non_blocking: builtins.bool = False) -> Any:
     """Converted to `dtype`; without one the name of the type, such as "autodiff.FloatTensor"."""
     if dtype is None:
         return f"autodiff.{_LEGACY[input.dtype]}Tensor"
@@ -104,7 +104,7 @@ def type_as(input: Tensor, other: Tensor) -> Tensor:
     return to(input, dtype=other.dtype)
 
 
-def cpu(input: Tensor) -> Tensor:
+def cpu(input: Tensor, memory_format: Any = None) -> Tensor:
     """`input` itself: tensors live on the CPU."""
     return input
 
@@ -127,14 +127,30 @@ def copy_(input: Tensor, src: Any, non_blocking: builtins.bool = False) -> Tenso
 
 def fill_(input: Tensor, value: Any) -> Tensor:
     """Write a number or a 0-d Tensor everywhere."""
-    if isinstance(value, Tensor) and value.ndim:
+    if not isinstance(value, Tensor):
+        value = number_of(value, input._array.dtype)
+    elif value.ndim:
         raise RuntimeError(f"fill_ takes a number, got a Tensor of shape {tuple(value.shape)}")
     return copy_(input, value)
 
 
+def number_of(value: Any, dtype: np.dtype) -> Any:
+    """A number as one that the dtype holds. Raises: TypeError; RuntimeError if it does not fit."""
+    if not isinstance(value, (builtins.int, builtins.float, np.generic)):
+        raise TypeError(f"expected a number, got {builtins.type(value).__name__} {value!r:.50}")
+    try:
+        number = {"f": builtins.float, "b": builtins.bool}.get(dtype.kind, builtins.int)(value)
+        if dtype.kind == "u" and number < 0:
+            number %= 256  # as in PyTorch
+        np.array(number, dtype)
+        return number
+    except (OverflowError, ValueError) as error:
+        raise RuntimeError(f"{value} does not fit {dtype}: {error}") from None
+
+
 def fill(input: Tensor, value: Any) -> Tensor:
     """A number, or a 0-d Tensor, everywhere, in the shape and dtype of `input`."""
-    return fill_(make(np.empty_like(input._array)), value)
+    return fill_(apply(copy, (input,)), value)
 
 
 def zero_(input: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 import math
 import operator
 from collections.abc import Callable, Sequence
+from functools import wraps
 from itertools import chain
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from autodiff import dtypes
 from autodiff.attributes import device
-from autodiff.composed.conversion import to
+from autodiff.composed.conversion import number_of, to
 from autodiff.ops.shape import copy
 from autodiff.tape import recorder
 from autodiff.tensor import Tensor, apply, make, taken
@@ -32,6 +33,7 @@ __all__ = (
     "ones_like",
     "preserve_format",
     "scalar_tensor",
+    "strided",
     "tensor",
     "zeros",
     "zeros_like",
@@ -39,8 +41,8 @@ __all__ = (
 METHODS = ("new", "new_empty", "new_full", "new_ones", "new_tensor", "new_zeros")
 IN_PLACE = ()
 
-contiguous_format, preserve_format = "contiguous_format", "preserve_format"
-"""What PyTorch's memory_format may be; results here lie in memory as NumPy lays them."""
+contiguous_format, preserve_format, strided = "contiguous_format", "preserve_format", "strided"
+"""What PyTorch's memory_format and layout may be."""
 
 Device = str | device | None
 DType = dtypes.dtype | type | None
@@ -52,6 +54,28 @@ def finished(new: Any, place: Device = None, requires_grad: bool = False) -> Ten
         device(place)
     result = new if isinstance(new, Tensor) else make(new)
     return result.requires_grad_() if requires_grad else result
+
+
+def created(create: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Decorate a function that makes a Tensor with the options of new tensors.
+
+    These are `device`, the CPU, `requires_grad`, and PyTorch's on memory, which make no difference:
+    results lie there as NumPy lays them.
+    """
+
+    @wraps(create)
+    def creating(
+        *args: Any,
+        device: Device = None,
+        requires_grad: bool = False,
+        layout: Any = strided,
+        pin_memory: bool = False,
+        memory_format: Any = preserve_format,
+        **options: Any,
+    ) -> Tensor:
+        return finished(create(*args, **options), device, requires_grad)
+
+    return creating
 
 
 def element_type(dtype: DType, default: Any = None) -> np.dtype:
@@ -211,114 +235,100 @@ def from_numpy(ndarray: np.ndarray, /) -> Tensor:
 # Filled
 
 
+@created
 def zeros(
     *sizes: Any,
     size: Any = None,
     dtype: DType = None,
-    device: Device = None,
-    requires_grad: bool = False,
 ) -> Tensor:
     """Zeros of the shape given as integers or as one tuple."""
-    array = np.zeros(lengths(sizes, size), element_type(dtype))
-    return finished(array, device, requires_grad)
+    return make(np.zeros(lengths(sizes, size), element_type(dtype)))
 
 
+@created
 def ones(
     *sizes: Any,
     size: Any = None,
     dtype: DType = None,
-    device: Device = None,
-    requires_grad: bool = False,
 ) -> Tensor:
     """Ones of the shape given as integers or as one tuple."""
-    array = np.ones(lengths(sizes, size), element_type(dtype))
-    return finished(array, device, requires_grad)
+    return make(np.ones(lengths(sizes, size), element_type(dtype)))
 
 
+@created
 def empty(
     *sizes: Any,
     size: Any = None,
     dtype: DType = None,
-    device: Device = None,
-    requires_grad: bool = False,
 ) -> Tensor:
     """Uninitialised memory of the shape given as integers or as one tuple."""
-    array = np.empty(lengths(sizes, size), element_type(dtype))
-    return finished(array, device, requires_grad)
+    return make(np.empty(lengths(sizes, size), element_type(dtype)))
 
 
+@created
 def full(
     size: Sequence[int],
     fill_value: float | Tensor,
     *,
     dtype: DType = None,
-    device: Device = None,
-    requires_grad: bool = False,
 ) -> Tensor:
     """`fill_value` everywhere; a float gives the default dtype, an int int64, a bool bool."""
     value = _number(fill_value)
-    array = np.full(lengths((), size), value, element_type(dtype, _python_type({type(value)})))
-    return finished(array, device, requires_grad)
+    kind = element_type(dtype, _python_type({type(value)}))
+    return make(np.full(lengths((), size), number_of(value, kind), kind))
 
 
-def scalar_tensor(
-    s: float, *, dtype: DType = None, device: Device = None, requires_grad: bool = False
-) -> Tensor:
+@created
+def scalar_tensor(s: float, *, dtype: DType = None) -> Tensor:
     """The number as a 0-d tensor of the default dtype."""
     kind = dtype or dtypes.get_default_dtype()
-    return full((), s, dtype=kind, device=device, requires_grad=requires_grad)
+    return full((), s, dtype=kind)
 
 
+@created
 def zeros_like(
     input: Tensor,
     *,
     dtype: DType = None,
-    device: Device = None,
-    requires_grad: bool = False,
-    memory_format: Any = None,
 ) -> Tensor:
     """Zeros of the shape and dtype of `input`."""
-    return full_like(input, 0, dtype=dtype, device=device, requires_grad=requires_grad)
+    check_tensor(input, "zeros_like")
+    return make(np.zeros_like(input._array, _like(dtype)))
 
 
+@created
 def ones_like(
     input: Tensor,
     *,
     dtype: DType = None,
-    device: Device = None,
-    requires_grad: bool = False,
-    memory_format: Any = None,
 ) -> Tensor:
     """Ones of the shape and dtype of `input`."""
-    return full_like(input, 1, dtype=dtype, device=device, requires_grad=requires_grad)
+    check_tensor(input, "ones_like")
+    return make(np.ones_like(input._array, _like(dtype)))
 
 
+@created
 def full_like(
     input: Tensor,
     fill_value: float | Tensor,
     *,
     dtype: DType = None,
-    device: Device = None,
-    requires_grad: bool = False,
-    memory_format: Any = None,
 ) -> Tensor:
     """`fill_value` everywhere, in the shape and dtype of `input`."""
     check_tensor(input, "full_like")
-    array = np.full_like(input._array, _number(fill_value), _like(dtype))
-    return finished(array, device, requires_grad)
+    kind = element_type(dtype, input._array.dtype)
+    return make(np.full_like(input._array, number_of(_number(fill_value), kind), kind))
 
 
+@created
 def empty_like(
     input: Tensor,
     *,
     dtype: DType = None,
-    device: Device = None,
-    requires_grad: bool = False,
-    memory_format: Any = None,
 ) -> Tensor:
     """Uninitialised memory of the shape and dtype of `input`."""
     check_tensor(input, "empty_like")
-    return finished(np.empty_like(input._array, _like(dtype)), device, requires_grad)
+    return make(np.empty_like(input._array, _like(dtype)))
 
 
 def _like(dtype: DType) -> np.dtype | None:
@@ -332,8 +342,11 @@ def check_tensor(input: Any, name: str) -> None:
 
 
 def _number(value: Any) -> float | int | bool:
-    """A Python number, out of a 0-d Tensor or a NumPy scalar too."""
-    return value.item() if hasattr(value, "item") else value
+    """A Python number, out of a 0-d Tensor or a NumPy scalar too. Raises: TypeError."""
+    number = value.item() if hasattr(value, "item") else value
+    if not isinstance(number, (float, int)):
+        raise TypeError(f"expected a number, got {type(value).__name__} {value!r:.50}")
+    return number
 
 
 def new_tensor(
@@ -343,6 +356,7 @@ def new_tensor(
     dtype: DType = None,
     device: Device = None,
     requires_grad: bool = False,
+    pin_memory: bool = False,
 ) -> Tensor:
     """`data` as a new tensor of the dtype of `input`."""
     return tensor(data, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
@@ -354,25 +368,17 @@ def new_full(
     fill_value: float | Tensor,
     *,
     dtype: DType = None,
-    device: Device = None,
-    requires_grad: bool = False,
+    **options: Any,
 ) -> Tensor:
     """`fill_value` everywhere, in the dtype of `input`."""
-    kind = dtype or input.dtype
-    return full(size, fill_value, dtype=kind, device=device, requires_grad=requires_grad)
+    return full(size, fill_value, dtype=dtype or input.dtype, **options)
 
 
 def _of_same_dtype(create: Callable[..., Tensor]) -> Callable[..., Tensor]:
     def method(
-        input: Tensor,
-        *sizes: Any,
-        size: Any = None,
-        dtype: DType = None,
-        device: Device = None,
-        requires_grad: bool = False,
+        input: Tensor, *sizes: Any, size: Any = None, dtype: DType = None, **options: Any
     ) -> Tensor:
-        kind = dtype or input.dtype
-        return create(*sizes, size=size, dtype=kind, device=device, requires_grad=requires_grad)
+        return create(*sizes, size=size, dtype=dtype or input.dtype, **options)
 
     method.__doc__ = f"As {create.__name__}, in the dtype of `input`."
     return method
@@ -391,21 +397,22 @@ def new(input: Tensor, *data: Any) -> Tensor:
 # In sequences
 
 
+@created
 def arange(
-    start: Any = 0,
+    start: Any = None,
     end: Any = None,
     step: Any = 1,
     *,
     dtype: DType = None,
-    device: Device = None,
-    requires_grad: bool = False,
 ) -> Tensor:
     """start, start + step, … below `end`; arange(end) starts at 0.
 
     Raises: RuntimeError if `step` is 0 or leads away from `end`.
     """
     if end is None:
-        start, end = 0, start
+        start, end = None, start
+    if start is None:
+        start = 0
     numbers = [_number(start), _number(end), _number(step)]
     kind = element_type(dtype, _python_type({int, *map(type, numbers)}))
     start, end, step = numbers if kind.kind == "f" else map(int, numbers)
@@ -414,21 +421,19 @@ def arange(
         raise RuntimeError(f"arange: step {step} does not lead from {start} to {end}")
     count = math.ceil(length) if kind.kind == "f" else -((start - end) // step)
     array = start + np.arange(count) * step  # rounded to the dtype once, not at each step
-    return finished(array.astype(kind), device, requires_grad)
+    return make(array.astype(kind))
 
 
+@created
 def linspace(
     start: Any,
     end: Any,
     steps: int,
     *,
     dtype: DType = None,
-    device: Device = None,
-    requires_grad: bool = False,
 ) -> Tensor:
     """`steps` numbers at equal distances from `start` to `end`, both included."""
-    array = _line(start, end, steps).astype(element_type(dtype))
-    return finished(array, device, requires_grad)
+    return make(_line(start, end, steps).astype(element_type(dtype)))
 
 
 def _line(start: Any, end: Any, steps: int) -> np.ndarray:
@@ -438,6 +443,7 @@ def _line(start: Any, end: Any, steps: int) -> np.ndarray:
     return np.where(i < max(steps // 2, 1), start + i * step, end - (steps - 1 - i) * step)
 
 
+@created
 def logspace(
     start: Any,
     end: Any,
@@ -445,22 +451,18 @@ def logspace(
     base: float = 10.0,
     *,
     dtype: DType = None,
-    device: Device = None,
-    requires_grad: bool = False,
 ) -> Tensor:
     """`base` to the powers linspace(start, end, steps)."""
-    array = np.power(float(base), _line(start, end, steps)).astype(element_type(dtype))
-    return finished(array, device, requires_grad)
+    return make(np.power(float(base), _line(start, end, steps)).astype(element_type(dtype)))
 
 
+@created
 def eye(
     n: int,
     m: int | None = None,
     *,
     dtype: DType = None,
-    device: Device = None,
-    requires_grad: bool = False,
 ) -> Tensor:
     """The identity matrix of n rows and m (or n) columns."""
     shape = lengths((n, n if m is None else m), name="n and m")
-    return finished(np.eye(*shape, dtype=element_type(dtype)), device, requires_grad)
+    return make(np.eye(*shape, dtype=element_type(dtype)))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from autodiff import dtypes
-from autodiff.composed.conversion import to
+from autodiff.composed.conversion import number_of, to
 from autodiff.ops import elementwise as ops
 from autodiff.ops.shape import cast, copy
 from autodiff.primitive import Primitive, numpy_function
@@ -61,15 +61,25 @@ def _of_two(primitive: Primitive, doc: str) -> Callable[[Any, Any], Tensor]:
     return function
 
 
+def _of_tensors(primitive: Primitive, doc: str) -> Callable[[Tensor, Tensor], Tensor]:
+    """The operation as a function of two Tensors."""
+    operate = binary(primitive)
+
+    def function(input: Tensor, other: Tensor) -> Tensor:
+        if not isinstance(input, Tensor) or not isinstance(other, Tensor):
+            _check_tensors(primitive.name, input, other)
+        return operate(input, other)
+
+    function.__name__ = function.__qualname__ = primitive.name
+    function.__doc__ = doc
+    return function
+
+
 # Arithmetic
 
 mul = _of_two(ops.multiply, "The product; of two bools their conjunction.")
 neg = of_one(ops.negative, "Minus each element.")
 positive = of_one(ops.positive, "Each element, as it is.")
-pow = _of_two(
-    ops.power,
-    "`input` to the power `other`. 0 ** 0 is 1, with derivative 0 in both arguments.",
-)
 abs = of_one(ops.absolute, "The absolute value; its derivative at 0 is 0.")
 square = of_one(ops.square, "The square.")
 reciprocal = of_one(ops.reciprocal, "One over each element.")
@@ -78,10 +88,30 @@ remainder = _of_two(
     ops.remainder, "The remainder of the division that rounds down: with other's sign."
 )
 floor_divide = _of_two(ops.floor_divide, "The quotient rounded down.")
-maximum = _of_two(ops.maximum, "The larger of both, nan if one is; equals share the gradient.")
-minimum = _of_two(ops.minimum, "The smaller of both, nan if one is; equals share the gradient.")
-fmax = _of_two(ops.fmax, "The larger of both, a number rather than nan.")
-fmin = _of_two(ops.fmin, "The smaller of both, a number rather than nan.")
+maximum = _of_tensors(ops.maximum, "The larger of both, nan if one is; equals share the gradient.")
+minimum = _of_tensors(ops.minimum, "The smaller of both, nan if one is; equals share the gradient.")
+fmax = _of_tensors(ops.fmax, "The larger of both, a number rather than nan.")
+fmin = _of_tensors(ops.fmin, "The smaller of both, a number rather than nan.")
+
+
+def pow(input: Tensor | Number, exponent: Tensor | Number) -> Tensor:
+    """`input` to the power `exponent`. 0 ** 0 is 1, with derivative 0 in both arguments.
+
+    Raises: RuntimeError for an integer tensor to the power of a negative integer.
+    """
+    if not isinstance(input, Tensor) and not isinstance(exponent, Tensor):
+        raise TypeError("pow: base, exponent or both must be a Tensor")
+    if exponent.__class__ is int and exponent < 0 and _kind(input) in "iub":
+        raise RuntimeError(f"pow: integers to the power {exponent} are no integers; use .float()")
+    return _power(input, exponent)
+
+
+_power = _of_two(ops.power, "The power.")
+
+
+def _kind(x: Any) -> str:
+    """The kind of a Tensor's dtype as NumPy's letter, " " if it is no Tensor."""
+    return x._array.dtype.kind if isinstance(x, Tensor) else " "
 
 
 def add(input: Any, other: Any, *, alpha: Number = 1) -> Tensor:
@@ -90,7 +120,10 @@ def add(input: Any, other: Any, *, alpha: Number = 1) -> Tensor:
 
 
 def sub(input: Any, other: Any, *, alpha: Number = 1) -> Tensor:
-    """input - alpha * other."""
+    """input - alpha * other. Raises: RuntimeError if one of them is bool."""
+    bools = bool in (input.__class__, other.__class__)
+    if bools or (alpha != 1 and "b" in (_kind(input), _kind(other))):
+        raise RuntimeError("subtract: bools have no sign; use ~x or x ^ y, or convert them")
     return _minus(input, _scaled(input, other, alpha))
 
 
@@ -103,15 +136,13 @@ _plus, _minus = _of_two(ops.add, "The sum."), _of_two(ops.subtract, "The differe
 
 
 def _scaled(input: Any, other: Any, alpha: Number) -> Any:
-    """alpha * other. Raises: RuntimeError for an alpha between integers that is none."""
-    if alpha == 1:
+    """alpha * other. Raises: RuntimeError for an alpha of a higher kind than the tensors."""
+    if alpha.__class__ is int and alpha == 1:
         return other
-    if isinstance(alpha, float) and not any(
-        isinstance(x, float) or (isinstance(x, Tensor) and x._array.dtype.kind == "f")
-        for x in (input, other)
-    ):
-        raise RuntimeError(f"alpha must be an integer where the tensors are, got {alpha}")
-    return other * alpha
+    kind = dtypes.result_type(*_plain(input, other)).kind
+    if (isinstance(alpha, float) and kind != "f") or (alpha.__class__ is bool and kind != "b"):
+        raise RuntimeError(f"alpha must be of the kind of the tensors, got {alpha}")
+    return other * alpha if kind != "b" else other & bool(alpha)
 
 
 def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
@@ -121,17 +152,15 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     `rounding_mode`, or for the division of integers by zero if rounded.
     """
     if rounding_mode is None:
-        return _over(input, other)
-    if rounding_mode == "floor":
-        return floor_divide(input, other)
-    if rounding_mode != "trunc":
-        raise RuntimeError(f"rounding_mode must be None, 'trunc' or 'floor', got {rounding_mode!r}")
-    if dtypes.result_type(*_plain(input, other)).kind == "f":
-        return trunc(_over(input, other))
-    return floor_divide(input - fmod(input, other), other)
+        return true_divide(input, other)
+    if rounding_mode not in _QUOTIENTS:
+        error = RuntimeError if isinstance(rounding_mode, str) else TypeError
+        raise error(f"rounding_mode must be None, 'trunc' or 'floor', got {rounding_mode!r}")
+    return _QUOTIENTS[rounding_mode](input, other)
 
 
-_over = _of_two(ops.divide, "The quotient.")
+true_divide = _of_two(ops.divide, "The quotient.")
+_QUOTIENTS = {"floor": floor_divide, "trunc": _of_two(ops.trunc_divide, "Rounded to zero.")}
 
 
 def float_power(input: Any, exponent: Any) -> Tensor:
@@ -144,14 +173,25 @@ def float_power(input: Any, exponent: Any) -> Tensor:
 
 
 def lerp(input: Tensor, end: Tensor, weight: Number | Tensor) -> Tensor:
-    """From `input` (weight 0) to `end` (weight 1) on a straight line."""
-    if isinstance(weight, Tensor) or weight < 0.5:
-        return input + weight * (end - input)
-    return end - (end - input) * (1 - weight)  # exactly `end` at 1
+    """From `input` (weight 0) to `end` (weight 1) on a straight line.
+
+    Raises: RuntimeError if the dtypes differ.
+    """
+    _check_tensors("lerp", input, end)
+    for x in (end, weight):
+        if isinstance(x, Tensor) and x._array.dtype != input._array.dtype and x._array.ndim:
+            raise RuntimeError(f"lerp: expected tensors of {input.dtype}, got one of {x.dtype}")
+    distance = end - input
+    # From the nearer end: exactly `end` at 1.
+    if isinstance(weight, Tensor):
+        near = abs(weight) < 0.5
+        return where(near, input + weight * distance, end - distance * (1 - weight))
+    return input + weight * distance if -0.5 < weight < 0.5 else end - distance * (1 - weight)
 
 
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
     """input + value * tensor1 * tensor2."""
+    _check_tensors("addcmul", tensor1, tensor2)
     return add(input, tensor1 * tensor2, alpha=value)
 
 
@@ -160,6 +200,7 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 
 
     Raises: RuntimeError if both are integers: say how to round, or convert.
     """
+    _check_tensors("addcdiv", tensor1, tensor2)
     if tensor1._array.dtype.kind != "f" and tensor2._array.dtype.kind != "f":
         raise RuntimeError("addcdiv does not divide integers; convert them with .float()")
     return add(input, tensor1 / tensor2, alpha=value)
@@ -167,7 +208,15 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 
 
 # Rounding: the derivative is 0
 
-sign = of_one(ops.sign, "-1, 0 or 1.")
+_sign = of_one(ops.sign, "-1, 0 or 1.")
+
+
+def sign(input: Tensor) -> Tensor:
+    """-1, 0 or 1; 0 for nan, as in PyTorch."""
+    kind = _kind(input)
+    if kind == "b":
+        return apply(copy, (input,))
+    return where(input == input, _sign(input), 0.0) if kind == "f" else _sign(input)
 
 
 def _rounding(primitive: Primitive, doc: str) -> Callable[[Tensor], Tensor]:
@@ -216,7 +265,7 @@ log1p = of_one(ops.log1p, "log(1 + x), exact for small x.")
 sqrt = of_one(ops.sqrt, "The square root; its derivative at 0 is infinite.")
 sigmoid = of_one(ops.sigmoid, "1 / (1 + exp(-x)).")
 relu = of_one(ops.relu, "x where positive, else 0; the derivative at 0 is 0.")
-logaddexp = _of_two(ops.logaddexp, "log(exp(input) + exp(other)), without overflow.")
+logaddexp = _of_tensors(ops.logaddexp, "log(exp(input) + exp(other)), without overflow.")
 
 
 def rsqrt(input: Tensor) -> Tensor:
@@ -241,7 +290,7 @@ tan = of_one(ops.tan, "The tangent of an angle in radians.")
 asin = of_one(ops.arcsin, "The angle in [-π/2, π/2] that has this sine.")
 acos = of_one(ops.arccos, "The angle in [0, π] that has this cosine.")
 atan = of_one(ops.arctan, "The angle in (-π/2, π/2) that has this tangent.")
-atan2 = _of_two(ops.arctan2, "The angle of the point (other, input); derivatives 0 at (0, 0).")
+atan2 = _of_tensors(ops.arctan2, "The angle of the point (other, input); derivatives 0 at (0, 0).")
 sinh = of_one(ops.sinh, "The hyperbolic sine.")
 cosh = of_one(ops.cosh, "The hyperbolic cosine.")
 tanh = of_one(ops.tanh, "The hyperbolic tangent.")
@@ -272,9 +321,9 @@ isnan = of_one(ops.isnan, "Where an element is not a number.")
 isinf = of_one(ops.isinf, "Where an element is infinite.")
 isfinite = of_one(ops.isfinite, "Where an element is neither infinite nor nan.")
 signbit = of_one(ops.signbit, "Where an element is negative, -0.0 included.")
-logical_and = _of_two(ops.logical_and, "Where both are nonzero.")
-logical_or = _of_two(ops.logical_or, "Where one is nonzero.")
-logical_xor = _of_two(ops.logical_xor, "Where exactly one is nonzero.")
+logical_and = _of_tensors(ops.logical_and, "Where both are nonzero.")
+logical_or = _of_tensors(ops.logical_or, "Where one is nonzero.")
+logical_xor = _of_tensors(ops.logical_xor, "Where exactly one is nonzero.")
 logical_not = of_one(ops.logical_not, "Where an element is zero.")
 bitwise_and = _of_two(ops.bitwise_and, "The bits set in both.")
 bitwise_or = _of_two(ops.bitwise_or, "The bits set in one or both.")
@@ -299,9 +348,11 @@ def isclose(
 ) -> Tensor:
     """Where |input - other| <= atol + rtol * |other|.
 
-    Raises: RuntimeError if the dtypes differ.
+    Raises: RuntimeError if the dtypes differ, or for a negative tolerance.
     """
     _check_tensors("isclose", input, other)
+    if rtol < 0 or atol < 0:
+        raise RuntimeError(f"isclose: tolerances must not be negative, got {rtol=} and {atol=}")
     if input.dtype != other.dtype:
         raise RuntimeError(f"isclose compares one dtype, got {input.dtype} and {other.dtype}")
     x, y = input.detach(), other.detach()
@@ -333,10 +384,13 @@ def equal(input: Tensor, other: Tensor) -> bool:
 def _check_tensors(name: str, *tensors: Any) -> None:
     for tensor in tensors:
         if not isinstance(tensor, Tensor):
-            raise TypeError(f"{name} compares Tensors, got {type(tensor).__name__}")
+            raise TypeError(f"{name} is of two Tensors, got {type(tensor).__name__}")
 
 
 # Choice
+
+
+_BOUNDS = frozenset((float, int, type(None)))
 
 
 def clamp(
@@ -346,28 +400,48 @@ def clamp(
 
     The derivative is 1 between and at the bounds, else 0 (for a Tensor as a bound the reverse).
 
-    Raises: RuntimeError if there is no bound.
+    Raises: RuntimeError if there is no bound; TypeError for one that is no number or Tensor.
     """
+    if min.__class__ not in _BOUNDS or max.__class__ not in _BOUNDS:
+        _check_bounds("clamp", *[bound for bound in (min, max) if bound is not None])
     if min is None and max is None:
         raise RuntimeError("clamp needs min, max or both")
     if isinstance(min, Tensor) or isinstance(max, Tensor):
         if min is not None:
-            input = where(input < min, min, input)
-        return input if max is None else where(input > max, max, input)
+            input = where(_beyond(input < min, min), min, input)
+        return input if max is None else where(_beyond(input > max, max), max, input)
     if input._array.dtype.kind != "f":
-        bounds = [bound for bound in (min, max) if bound is not None]
-        input = to(input, dtype=dtypes.result_type(input._array, *bounds))
+        numbers = [bound for bound in (min, max) if bound is not None]
+        input = to(input, dtype=dtypes.result_type(input._array, *numbers))
+        kind = input._array.dtype
+        min, max = (bound if bound is None else number_of(bound, kind) for bound in (min, max))
     return apply(ops.clip, (input,), {"a_min": min, "a_max": max})
+
+
+def _beyond(outside: Tensor, bound: Number | Tensor) -> Tensor:
+    """Where a bound counts: also where it is nan."""
+    return logical_or(outside, bound != bound) if isinstance(bound, Tensor) else outside
 
 
 def clamp_min(input: Tensor, min: Number | Tensor) -> Tensor:
     """Each element, but at least `min`."""
+    _check_bounds("clamp_min", min)
     return clamp(input, min)
 
 
 def clamp_max(input: Tensor, max: Number | Tensor) -> Tensor:
     """Each element, but at most `max`."""
+    _check_bounds("clamp_max", max)
     return clamp(input, None, max)
+
+
+def _check_bounds(name: str, *bounds: Any) -> None:
+    """Raises: TypeError unless all are Tensors, or all numbers."""
+    number, kinds = (float, int, np.generic), [type(bound).__name__ for bound in bounds]
+    for kind in (Tensor, number):
+        if all(isinstance(bound, kind) for bound in bounds):
+            return
+    raise TypeError(f"{name}: bounds are Tensors, or else numbers, got {' and '.join(kinds)}")
 
 
 @numpy_function(np.where)
@@ -381,7 +455,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
         raise TypeError(f"where: condition must be a Tensor, got {type(condition).__name__}")
     if input is None and other is None:
         taken("where() without values")
-        return tuple(make(axis) for axis in np.nonzero(mask))
+        return tuple(make(axis) for axis in np.nonzero(np.atleast_1d(mask)))
     if mask.dtype.kind != "b" and mask.dtype != np.uint8:
         raise RuntimeError(f"where: condition must be of bool, got {mask.dtype}")
     return apply(ops.where, (condition, *_promoted(input, other)))
@@ -422,7 +496,7 @@ def nan_to_num(
 
 # PyTorch's other names for the same functions
 
-absolute, negative, multiply, subtract, divide, true_divide = abs, neg, mul, sub, div, div
+absolute, negative, multiply, subtract, divide = abs, neg, mul, sub, div
 arcsin, arccos, arctan, arctan2 = asin, acos, atan, atan2
 arcsinh, arccosh, arctanh = asinh, acosh, atanh
 clip, fix, sgn = clamp, trunc, sign

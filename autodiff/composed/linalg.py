@@ -5,19 +5,30 @@ The arguments must be of one dtype unless said otherwise: nothing is converted s
 
 import operator
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from typing import Any
+
+import numpy as np
 
 from autodiff.composed.numpy_names import numpy_names
 from autodiff.composed.selection import diagonal
-from autodiff.composed.shape import array_of, axes_of, expand, reshape
+from autodiff.composed.shape import array_of, axes_of, axis_of, cat, expand, reshape, roll
 from autodiff.ops import linalg as ops
 from autodiff.ops.reduce import sum
+from autodiff.ops.shape import pad
+from autodiff.primitive import numpy_function
 from autodiff.tensor import Tensor, apply, binary, reflected
 
 __all__ = [
+    "addbmm",
     "addmm",
+    "addmv",
+    "addr",
     "baddbmm",
+    "block_diag",
     "bmm",
+    "chain_matmul",
+    "cross",
     "dot",
     "einsum",
     "ger",
@@ -29,13 +40,18 @@ __all__ = [
     "outer",
     "tensordot",
     "trace",
+    "vdot",
 ]
 METHODS = (
-    *(name for name in __all__ if name not in ("einsum", "tensordot")),
+    *(
+        name
+        for name in __all__
+        if name not in ("block_diag", "chain_matmul", "einsum", "tensordot")
+    ),
     "__matmul__",
     "__rmatmul__",
 )
-IN_PLACE = ("addmm", "baddbmm")
+IN_PLACE = ("addbmm", "addmm", "addmv", "addr", "baddbmm")
 
 _product, _reflected_product = binary(ops.matmul), reflected(ops.matmul)
 
@@ -99,6 +115,11 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
     return matmul(input, tensor)
 
 
+def vdot(input: Tensor, other: Tensor) -> Tensor:
+    """The sum of the products of two vectors; see `dot`."""
+    return dot(input, other)
+
+
 def inner(input: Tensor, other: Tensor) -> Tensor:
     """The sums of products over the last axes; with a 0-d tensor just the product."""
     if not array_of(input).ndim or not array_of(other).ndim:
@@ -116,23 +137,46 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
 ger = outer
 
 
+def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    """As addmm, of a matrix and a vector."""
+    return _added("addmv", input, mv(mat, vec), beta, alpha)
+
+
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    """beta * input + alpha * outer(vec1, vec2), converted to a common dtype."""
+    return _sum(input, outer(vec1, vec2), beta, alpha)
+
+
+def addbmm(
+    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1
+) -> Tensor:
+    """As addmm, of the sum of the products of each pair of matrices of two batches."""
+    return _added("addbmm", input, apply(sum, (bmm(batch1, batch2),), {"axis": 0}), beta, alpha)
+
+
 def addmm(
     input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1
 ) -> Tensor:
     """beta * input + alpha * (mat1 @ mat2); with beta=0 `input` does not count, even if nan."""
-    return _added(input, mm(mat1, mat2), beta, alpha)
+    return _added("addmm", input, mm(mat1, mat2), beta, alpha)
 
 
 def baddbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1
 ) -> Tensor:
     """As addmm, of each pair of matrices of two batches."""
-    return _added(input, bmm(batch1, batch2), beta, alpha)
+    return _added("baddbmm", input, bmm(batch1, batch2), beta, alpha)
 
 
-def _added(input: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
-    _check_dtypes("addmm", input, product)
+def _added(name: str, input: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
+    _check_dtypes(name, input, product)
+    return _sum(input, product, beta, alpha)
+
+
+def _sum(input: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
     expand(input, product._array.shape)  # which refuses to broadcast the product
+    if product._array.dtype.kind != "f" and float in (type(beta), type(alpha)):
+        raise RuntimeError(f"beta and alpha of integers must be integers, got {beta} and {alpha}")
     if alpha != 1:
         product = product * alpha
     if beta == 0:
@@ -176,10 +220,109 @@ def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Any] | Tensor = 2) -> T
     return apply(ops.einsum, (a, b), {"subscripts": subscripts})
 
 
+def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
+    """The sums of the products along `dim`, the other axes broadcast.
+
+    Raises: RuntimeError for integers.
+    """
+    if "f" not in (array_of(x).dtype.kind, array_of(y).dtype.kind):
+        raise RuntimeError(f"vecdot is of floats, got {x.dtype} and {y.dtype}; use .float()")
+    return apply(sum, (x * y,), {"axis": axis_of(x, dim) - array_of(x).ndim})
+
+
+@numpy_function(np.cross, np.linalg.cross)
+@numpy_names
+def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
+    """The cross products of the vectors of length 3 along `dim`, the other axes broadcast."""
+    _check_dtypes("cross", input, other)
+    shapes = array_of(input).shape, array_of(other).shape
+    axis = axis_of(input, dim)
+    if len(shapes[0]) != len(shapes[1]) or any(s[axis : axis + 1] != (3,) for s in shapes):
+        raise RuntimeError(f"cross: expected vectors of length 3 along dim={dim}, got {shapes}")
+    x, y = (roll(a, -1, axis) for a in (input, other))
+    return roll(input * y - x * other, -1, axis)
+
+
+@numpy_names
+def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
+    """As linalg.cross, by default along the first axis of length 3."""
+    if dim is None:
+        shape = array_of(input).shape
+        if 3 not in shape:
+            raise RuntimeError(f"cross: no axis of length 3 in shape {shape}")
+        dim = shape.index(3)
+    return linalg_cross(input, other, dim=dim)
+
+
+@numpy_function(np.linalg.multi_dot)
+def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
+    """The product of matrices, in the order of least work; the first and last may be vectors."""
+    if len(tensors) < 2:
+        raise RuntimeError(f"multi_dot: expected at least 2 tensors, got {len(tensors)}")
+    first, *middle, last = tensors
+    given = [array_of(x).ndim for x in (first, last)]
+    if any(n not in (1, 2) for n in given) or any(array_of(x).ndim != 2 for x in middle):
+        shapes = ", ".join(str(tuple(x.shape)) for x in tensors)
+        raise RuntimeError(f"multi_dot: expected matrices, or a vector at an end, got {shapes}")
+    if given[0] == 1:
+        first = reshape(first, 1, -1)
+    if given[1] == 1:
+        last = reshape(last, -1, 1)
+    result = chain_matmul(first, *middle, last)
+    lengths = [n for n, axes in zip(result._array.shape, given, strict=True) if axes == 2]
+    return reshape(result, lengths) if min(given) == 1 else result
+
+
+def chain_matmul(*matrices: Tensor) -> Tensor:
+    """The product of matrices, in the order of least work: Cormen et al., "Algorithms", 15.2."""
+    for a, b in pairwise(matrices):
+        _check_axes("chain_matmul", (a, 2), (b, 2))
+        if a._array.shape[1] != b._array.shape[0]:
+            raise RuntimeError(f"chain_matmul: shapes {a._array.shape} and {b._array.shape}")
+    n = len(matrices)
+    sizes = [*(len(x._array) for x in matrices), matrices[-1]._array.shape[1]]
+    plans = {(i, i): (0, i) for i in range(n)}  # of matrices i to j the work, and where to part
+    for i, j in [(i, i + span) for span in range(1, n) for i in range(n - span)]:
+        plans[i, j] = min(
+            (plans[i, k][0] + plans[k + 1, j][0] + sizes[i] * sizes[k + 1] * sizes[j + 1], k)
+            for k in range(i, j)
+        )
+
+    def product(i: int, j: int) -> Tensor:
+        k = plans[i, j][1]
+        return matrices[i] if i == j else matmul(product(i, k), product(k + 1, j))
+
+    return product(0, n - 1)
+
+
+def block_diag(*tensors: Tensor) -> Tensor:
+    """The matrix with these matrices along its diagonal, zeros elsewhere; a vector is a row."""
+    if any(array_of(x).ndim > 2 for x in tensors):
+        shapes = ", ".join(str(tuple(x.shape)) for x in tensors)
+        raise RuntimeError(f"block_diag: expected at most two axes, got shapes {shapes}")
+    blocks = [x if x._array.ndim == 2 else reshape(x, 1, -1) for x in tensors]
+    if not blocks:
+        return Tensor(1, 0)
+    widths = [x._array.shape[1] for x in blocks]
+    starts = [*accumulate(widths, initial=0)]
+    rows = [
+        apply(pad, (x,), {"pad_width": ((0, 0), (start, starts[-1] - start - width))})
+        for x, start, width in zip(blocks, starts, widths)
+    ]
+    return cat(rows)
+
+
+@numpy_function(np.linalg.diagonal)
+def linalg_diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """The diagonals over two axes; see `diagonal`."""
+    return diagonal(A, offset, dim1, dim2)
+
+
 def trace(input: Tensor) -> Tensor:
     """The sum of the diagonal of a matrix."""
     _check_axes("trace", (input, 2))
-    return apply(sum, (diagonal(input),))
+    kind = {} if input._array.dtype.kind == "f" else {"dtype": np.dtype(np.int64)}
+    return apply(sum, (diagonal(input),), kind)
 
 
 def kron(input: Tensor, other: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from autodiff.composed.conversion import to
-from autodiff.composed.creation import Device, DType, check_tensor, element_type, finished, lengths
+from autodiff.composed.creation import DType, check_tensor, created, element_type, lengths
 from autodiff.generator import Generator, numpy_generator
 from autodiff.inplace import assign, check_writable
 from autodiff.ops import random as ops
@@ -49,50 +49,48 @@ def _drawn(
     return _draw(primitive, generator, size=shape, dtype=dtype)
 
 
+@created
 def rand(
     *sizes: Any,
     size: Any = None,
     generator: Generator | None = None,
     dtype: DType = None,
-    device: Device = None,
-    requires_grad: bool = False,
 ) -> Tensor:
     """Uniform on [0, 1), of the shape given as integers or as one tuple."""
-    result = _drawn(ops.uniform, lengths(sizes, size), element_type(dtype), generator)
-    return finished(result, device, requires_grad)
+    return _drawn(ops.uniform, lengths(sizes, size), element_type(dtype), generator)
 
 
+@created
 def randn(
     *sizes: Any,
     size: Any = None,
     generator: Generator | None = None,
     dtype: DType = None,
-    device: Device = None,
-    requires_grad: bool = False,
 ) -> Tensor:
     """Normal of mean 0 and variance 1, of the shape given as integers or as one tuple."""
-    result = _drawn(ops.normal, lengths(sizes, size), element_type(dtype), generator)
-    return finished(result, device, requires_grad)
+    return _drawn(ops.normal, lengths(sizes, size), element_type(dtype), generator)
 
 
+@created
 def randint(
-    low: int,
+    low: Any = None,
     high: Any = None,
     size: Any = None,
     *,
     generator: Generator | None = None,
     dtype: DType = None,
-    device: Device = None,
-    requires_grad: bool = False,
 ) -> Tensor:
     """Integers from `low` (0 if left out) to below `high`, all alike, of the shape `size`.
 
     Raises: RuntimeError if there is no such integer, or the dtype does not hold it.
     """
     if size is None:
-        low, high, size = 0, low, high
-    result = _integers(low, high, lengths((), size), element_type(dtype, np.int64), generator)
-    return finished(result, device, requires_grad)
+        low, high, size = None, low, high
+    elif high is None:
+        low, high = None, low
+    if low is None:
+        low = 0
+    return _integers(low, high, lengths((), size), element_type(dtype, np.int64), generator)
 
 
 def _integers(
@@ -118,52 +116,45 @@ def _whole_range(dtype: np.dtype) -> tuple[int, int]:
     return (0, 1) if dtype.kind == "b" else (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
 
 
+@created
 def randperm(
     n: int,
     *,
     generator: Generator | None = None,
     dtype: DType = None,
-    device: Device = None,
-    requires_grad: bool = False,
 ) -> Tensor:
     """0, …, n - 1 in random order."""
     (length,) = lengths((), (n,), "n")
-    result = _draw(ops.permutation, generator, n=length, dtype=element_type(dtype, np.int64))
-    return finished(result, device, requires_grad)
+    return _draw(ops.permutation, generator, n=length, dtype=element_type(dtype, np.int64))
 
 
+@created
 def rand_like(
     input: Tensor,
     *,
     generator: Generator | None = None,
     dtype: DType = None,
-    device: Device = None,
-    requires_grad: bool = False,
-    memory_format: Any = None,
 ) -> Tensor:
     """Uniform on [0, 1), of the shape and dtype of `input`."""
     check_tensor(input, "rand_like")
     x = input._array
-    result = _drawn(ops.uniform, x.shape, element_type(dtype, x.dtype), generator)
-    return finished(result, device, requires_grad)
+    return _drawn(ops.uniform, x.shape, element_type(dtype, x.dtype), generator)
 
 
+@created
 def randn_like(
     input: Tensor,
     *,
     generator: Generator | None = None,
     dtype: DType = None,
-    device: Device = None,
-    requires_grad: bool = False,
-    memory_format: Any = None,
 ) -> Tensor:
     """Normal of mean 0 and variance 1, of the shape and dtype of `input`."""
     check_tensor(input, "randn_like")
     x = input._array
-    result = _drawn(ops.normal, x.shape, element_type(dtype, x.dtype), generator)
-    return finished(result, device, requires_grad)
+    return _drawn(ops.normal, x.shape, element_type(dtype, x.dtype), generator)
 
 
+@created
 def randint_like(
     input: Tensor,
     low: int,
@@ -171,18 +162,15 @@ def randint_like(
     *,
     generator: Generator | None = None,
     dtype: DType = None,
-    device: Device = None,
-    requires_grad: bool = False,
-    memory_format: Any = None,
 ) -> Tensor:
     """Integers from `low` (0 if left out) to below `high`, of the shape and dtype of `input`."""
     check_tensor(input, "randint_like")
     low, high = (0, low) if high is None else (low, high)
     x = input._array
-    result = _integers(low, high, x.shape, element_type(dtype, x.dtype), generator)
-    return finished(result, device, requires_grad)
+    return _integers(low, high, x.shape, element_type(dtype, x.dtype), generator)
 
 
+@created
 def normal(
     mean: float | Tensor,
     std: float | Tensor = 1.0,
@@ -190,8 +178,6 @@ def normal(
     *,
     generator: Generator | None = None,
     dtype: DType = None,
-    device: Device = None,
-    requires_grad: bool = False,
 ) -> Tensor:
     """Normal of this mean and standard deviation: of `size`, or of their shape if Tensors.
 
@@ -205,8 +191,7 @@ def normal(
         raise TypeError("normal needs size=, or a Tensor as mean or std")
     else:
         shape, kind = lengths((), size), element_type(dtype)
-    result = _scaled_normal(shape, kind, mean, std, generator)
-    return finished(result, device, requires_grad)
+    return _scaled_normal(shape, kind, mean, std, generator)
 
 
 def _scaled_normal(shape: Any, dtype: Any, mean: Any, std: Any, generator: Any) -> Tensor:
@@ -233,6 +218,8 @@ def bernoulli(
 
 def _coins(like: Tensor, p: float | Tensor, generator: Generator | None) -> Tensor:
     """1 with probability p, else 0, in the shape and dtype of `like`."""
+    if not isinstance(p, (Tensor, float, int, np.generic)):
+        raise TypeError(f"a probability is a number or a Tensor, got {type(p).__name__}")
     if not isinstance(p, Tensor):
         p = make(np.array(p, np.float64))
     shape = np.broadcast_shapes(p._array.shape, like._array.shape)
@@ -281,21 +268,24 @@ def normal_(
     self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None
 ) -> Tensor:
     """Fill with normal draws of this mean and standard deviation."""
+    for number in (mean, std):
+        if not isinstance(number, (float, int, np.generic)):
+            raise TypeError(f"normal_: expected numbers, got {type(number).__name__}")
     check_writable(self, "normal_")
     x = self._array
     return assign(self, _scaled_normal(x.shape, x.dtype, mean, std, generator), "normal_")
 
 
 def uniform_(
-    self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generator | None = None
+    self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None
 ) -> Tensor:
-    """Fill with uniform draws from [a, b)."""
+    """Fill with uniform draws from [from_, to)."""
     check_writable(self, "uniform_")
-    if a > b:
-        raise RuntimeError(f"uniform_ draws from [a, b), got a={a} > b={b}")
+    if from_ > to:
+        raise RuntimeError(f"uniform_ draws from [from_, to), got {from_=} above {to=}")
     x = self._array
     unit = _drawn(ops.uniform, x.shape, x.dtype, generator)
-    return assign(self, unit * (b - a) + a, "uniform_")
+    return assign(self, unit * (to - from_) + from_, "uniform_")
 
 
 def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | None = None) -> Tensor:
@@ -318,17 +308,17 @@ def bernoulli_(
 
 def random_(
     self: Tensor,
-    low: int = 0,
-    high: int | None = None,
+    from_: int = 0,
+    to: int | None = None,
     *,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Fill with integers from `low` to below `high`, all alike.
+    """Fill with integers from `from_` to below `to`, all alike.
 
-    random_(high) starts at 0; random_() takes every integer from 0 that the dtype holds.
+    random_(to) starts at 0; random_() takes every integer from 0 that the dtype holds.
     """
     check_writable(self, "random_")
     dtype = self._array.dtype
-    if high is None:
-        low, high = (0, low) if low else (0, _whole_range(dtype)[1] + 1)
-    return assign(self, _integers(low, high, self._array.shape, dtype, generator), "random_")
+    if to is None:
+        from_, to = (0, from_) if from_ else (0, _whole_range(dtype)[1] + 1)
+    return assign(self, _integers(from_, to, self._array.shape, dtype, generator), "random_")

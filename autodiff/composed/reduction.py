@@ -19,7 +19,7 @@ from autodiff.composed.shape import array_of, axes_of, axis_of, cat, movedim, na
 from autodiff.ops import reduce as ops
 from autodiff.ops.index import gather
 from autodiff.ops.order import argsort
-from autodiff.primitive import Primitive, numpy_function
+from autodiff.primitive import Primitive
 from autodiff.tensor import Tensor, apply, make, unary
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "cummin",
     "cumprod",
     "cumsum",
+    "cumulative_trapezoid",
     "diff",
     "log_softmax",
     "logsumexp",
@@ -45,17 +46,22 @@ __all__ = [
     "nanmean",
     "nanmedian",
     "nansum",
-    "norm",
     "prod",
     "quantile",
     "softmax",
     "std",
     "std_mean",
     "sum",
+    "trapezoid",
+    "trapz",
     "var",
     "var_mean",
 ]
-METHODS = tuple(name for name in __all__ if name not in ("std_mean", "var_mean"))
+METHODS = tuple(
+    name
+    for name in __all__
+    if name not in ("cumulative_trapezoid", "std_mean", "trapezoid", "trapz", "var_mean")
+)
 IN_PLACE = ("cumprod", "cumsum")
 
 Dim = int | Sequence[int] | None
@@ -115,7 +121,7 @@ def _result(name: str) -> type[ValuesAndIndices]:
 # Sums, products and their scans
 
 
-def _in_dtype(operation: Primitive, input: Tensor, dtype: DType, params: dict[str, Any]) -> Tensor:
+def in_dtype(operation: Primitive, input: Tensor, dtype: DType, params: dict[str, Any]) -> Tensor:
     """`operation` computed in `dtype`; by default integers and bools in int64."""
     if dtype is not None:
         input = to(input, dtype=dtype)
@@ -132,10 +138,9 @@ def sum(input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: DType =
     """The sum over `dim`, computed in `dtype`; of integers and bools in int64."""
     if dim is None and not keepdim and dtype is None and array_of(input).dtype.kind == "f":
         return _sum(input)
-    return _in_dtype(ops.sum, input, dtype, {"axis": _axis(input, dim), "keepdims": keepdim})
+    return in_dtype(ops.sum, input, dtype, {"axis": _axis(input, dim), "keepdims": keepdim})
 
 
-@numpy_function(np.nansum)
 @numpy_names
 def nansum(input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: DType = None) -> Tensor:
     """The sum over `dim` of what is not nan."""
@@ -155,7 +160,6 @@ def mean(input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: DType 
     return apply(ops.mean, (input,), {"axis": axis, "keepdims": keepdim})
 
 
-@numpy_function(np.nanmean)
 @numpy_names
 def nanmean(
     input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: DType = None
@@ -171,24 +175,23 @@ def prod(
 ) -> Tensor:
     """The product over one `dim`, or all; the gradient is right at zeros too."""
     axis = _axis(input, None) if dim is None and not keepdim else _one_axis(input, dim)
-    return _in_dtype(ops.prod, input, dtype, {"axis": axis, "keepdims": keepdim})
+    return in_dtype(ops.prod, input, dtype, {"axis": axis, "keepdims": keepdim})
 
 
 @numpy_names
 def cumsum(input: Tensor, dim: int, *, dtype: DType = None) -> Tensor:
     """The sums of the elements up to each one along `dim`."""
     axis = _one_axis(input, dim)
-    return _in_dtype(ops.sum if axis is None else ops.cumsum, input, dtype, {"axis": axis})
+    return in_dtype(ops.sum if axis is None else ops.cumsum, input, dtype, {"axis": axis})
 
 
 @numpy_names
 def cumprod(input: Tensor, dim: int, *, dtype: DType = None) -> Tensor:
     """The products of the elements up to each one along `dim`; as `prod` right at zeros."""
     axis = _one_axis(input, dim)
-    return _in_dtype(ops.prod if axis is None else ops.cumprod, input, dtype, {"axis": axis})
+    return in_dtype(ops.prod if axis is None else ops.cumprod, input, dtype, {"axis": axis})
 
 
-@numpy_function(np.diff)
 @numpy_names
 def diff(
     input: Tensor,
@@ -211,6 +214,42 @@ def diff(
         input = later != earlier if input._array.dtype.kind == "b" else later - earlier
     return input
 
+
+def _trapezoids(y: Tensor, x: Tensor | None, dx: float | None, dim: int) -> Tensor:
+    """The areas under the lines that join neighbours along `dim`."""
+    axis, shape = axis_of(y, dim), array_of(y).shape
+    _check_kind(y, "trapezoid", "fiu")
+    if x is not None and dx is not None:
+        raise TypeError("trapezoid takes either x or dx, not both")
+    if not shape:
+        raise IndexError("trapezoid needs an axis, got a 0-d tensor")
+    n = shape[axis] - (shape[axis] > 0)
+    heights = narrow(y, axis, 0, n) + narrow(y, axis, n and 1, n)
+    if x is None:
+        return heights * ((1 if dx is None else dx) / 2)
+    if array_of(x).ndim != 1:
+        return heights * diff(x, dim=axis - len(shape)) / 2
+    if x._array.size != shape[axis]:
+        raise RuntimeError(f"trapezoid: {x._array.size} places for {shape[axis]} values")
+    widths = reshape(diff(x), [-1 if a == axis else 1 for a in range(len(shape))])
+    return heights * widths / 2
+
+
+def trapezoid(
+    y: Tensor, x: Tensor | None = None, *, dx: float | None = None, dim: int = -1
+) -> Tensor:
+    """The integral along `dim` by the trapezoidal rule, of values at `x` or `dx` (1) apart."""
+    return sum(_trapezoids(y, x, dx, dim), dim)
+
+
+def cumulative_trapezoid(
+    y: Tensor, x: Tensor | None = None, *, dx: float | None = None, dim: int = -1
+) -> Tensor:
+    """The integrals up to each value along `dim` but the first; see `trapezoid`."""
+    return cumsum(_trapezoids(y, x, dx, dim), dim)
+
+
+trapz = trapezoid
 
 # Counts and truth
 
@@ -282,41 +321,27 @@ std = _moment(ops.std, "The square root of `var`; the gradient is 0 where all el
 var_mean, std_mean = _with_mean(var), _with_mean(std)
 
 
-@numpy_names
-def norm(
-    input: Tensor,
-    p: float | str | None = "fro",
-    dim: Dim = None,
-    keepdim: bool = False,
-    *,
-    dtype: DType = None,
-) -> Tensor:
-    """The p-norm of the elements over `dim`, (sum |x|^p)^(1/p); "fro" is 2.
-
-    inf is the largest size, -inf the smallest, 0 the number of non-zeros. The gradient is 0 where
-    the norm is; of ±inf, ties share it. Raises: RuntimeError for integers and other names.
-    """
-    params = {"axis": _axis(input, dim), "keepdims": keepdim}
-    _check_kind(input, "norm", "f")
-    if isinstance(p, str) and p != "fro":
-        raise RuntimeError(f"norm: p must be a number or 'fro', got {p!r}; see linalg.matrix_norm")
-    if dtype is not None:
-        input = to(input, dtype=dtype)
-    p = 2.0 if p is None or p == "fro" else p
-    if p == 0:
-        return to(apply(ops.count_nonzero, (input,), params), input.dtype)
-    if p == 1:
-        return apply(ops.sum, (elementwise.abs(input),), params)
-    if p in (math.inf, -math.inf):
-        return apply(ops.amax if p > 0 else ops.amin, (elementwise.abs(input),), params)
-    return apply(ops.vector_norm, (input,), {"ord": p, **params})
-
-
 def vector_norm(
     x: Tensor, ord: float = 2, dim: Dim = None, keepdim: bool = False, *, dtype: DType = None
 ) -> Tensor:
-    """The norm of the elements over `dim` as one vector; see `norm`."""
-    return norm(x, ord, dim, keepdim, dtype=dtype)
+    """The norm of the elements over `dim` as one vector, (sum |x|^ord)^(1/ord).
+
+    inf is the largest size, -inf the smallest, 0 the number of non-zeros. The gradient is 0 where
+    the norm is; of ±inf, ties share it. Raises: RuntimeError for integers; TypeError for a name.
+    """
+    params = {"axis": _axis(x, dim), "keepdims": keepdim}
+    _check_kind(x, "norm", "f")
+    if not isinstance(ord, (float, int)):
+        raise TypeError(f"the order of a vector's norm is a number, got {ord!r}")
+    if dtype is not None:
+        x = to(x, dtype=dtype)
+    if ord == 0:
+        return apply(ops.sum, (elementwise.abs(elementwise.sign(x)),), params)
+    if ord == 1:
+        return apply(ops.sum, (elementwise.abs(x),), params)
+    if ord in (math.inf, -math.inf):
+        return apply(ops.amax if ord > 0 else ops.amin, (elementwise.abs(x),), params)
+    return apply(ops.vector_norm, (x,), {"ord": ord, **params})
 
 
 # Extremes and where they stand
@@ -355,6 +380,8 @@ def _extreme(
         if isinstance(dim, Tensor):
             other = dim
         if other is not None:
+            if dim is not None and dim is not other:
+                raise TypeError(f"{name}: give it dim or other, not both")
             return pairwise(input, other)
         if dim is None and not keepdim:
             return _over(total, input, None, False)
@@ -480,7 +507,6 @@ _ROUNDED = {
 }
 
 
-@numpy_function(np.quantile)
 @numpy_names
 def quantile(
     input: Tensor,
@@ -526,7 +552,7 @@ def quantile(
         result = elementwise.lerp(at(low), at(elementwise.ceil(rank)), weight)
     stays = [dim is not None and a != axis for a in range(array.ndim)]
     shape = [n if stay else 1 for n, stay in zip(array.shape, stays) if stay or keepdim]
-    return reshape(movedim(result, -1, 0), *q._array.shape, *shape)
+    return reshape(movedim(result, -1, 0), (*q._array.shape, *shape))
 
 
 # Exponentials

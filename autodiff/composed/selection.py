@@ -4,13 +4,15 @@ An index has no derivative. Where the indices of a replacement repeat, the last 
 source element gets the gradient of its place, as in PyTorch.
 """
 
+import operator
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from autodiff import dtypes
-from autodiff.composed.conversion import to
+from autodiff.composed.conversion import number_of, to
+from autodiff.composed.creation import created
 from autodiff.composed.numpy_names import numpy_names
 from autodiff.composed.shape import (
     array_of,
@@ -53,6 +55,7 @@ __all__ = [
     "masked_select",
     "msort",
     "nonzero",
+    "put",
     "scatter",
     "scatter_add",
     "scatter_reduce",
@@ -73,8 +76,8 @@ METHODS = tuple(
     if name not in ("bucketize", "isin", "searchsorted", "tril_indices", "triu_indices")
 )
 IN_PLACE = (
-    *("index_add", "index_copy", "index_fill", "index_put", "masked_fill", "masked_scatter"),
-    *("scatter", "scatter_add", "scatter_reduce", "tril", "triu"),
+    *("fill_diagonal", "index_add", "index_copy", "index_fill", "index_put", "masked_fill"),
+    *("masked_scatter", "put", "scatter", "scatter_add", "scatter_reduce", "tril", "triu"),
 )
 
 _WHOLE = slice(None)
@@ -100,7 +103,7 @@ def _check_mask(mask: Any, name: str) -> None:
 def _value(input: Tensor, value: Any, name: str) -> Any:
     """A number, or a 0-d Tensor, converted to the dtype of `input`."""
     if not isinstance(value, Tensor):
-        return {"f": float, "b": bool}.get(array_of(input).dtype.kind, int)(value)
+        return number_of(value, array_of(input).dtype)
     if value._array.ndim:
         raise RuntimeError(
             f"{name}: expected a number or a 0-d tensor as value, got shape {tuple(value.shape)}"
@@ -173,6 +176,8 @@ def scatter(
     """
     x, i, axis = _along(input, dim, index, "scatter")
     v = value if src is None else src
+    if v is None:
+        raise TypeError("scatter: give it src, a tensor, or value, a number")
     v = _source(x, i, v, "scatter") if isinstance(v, Tensor) else _value(x, v, "scatter")
     if reduce is None:
         return _shaped(apply(ops.scatter, (x, i, v), {"axis": axis}), input)
@@ -250,7 +255,11 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
         raise RuntimeError(
             f"take_along_dim: expected indices of {input.ndim} axes, got {tuple(indices.shape)}"
         )
-    return ops.take_along_axis(input, indices, axis_of(input, dim))
+    axis = axis_of(input, dim)
+    for a, lengths in enumerate(zip(input._array.shape, indices._array.shape, strict=True)):
+        if a != axis and 1 not in lengths and len(set(lengths)) > 1:
+            raise RuntimeError(f"take_along_dim: lengths {lengths} of axis {a} do not broadcast")
+    return ops.take_along_axis(input, indices, axis)
 
 
 # By a vector of indices along an axis
@@ -265,9 +274,11 @@ def _selected(
     i = _with_axis(index)
     if i._array.ndim > 1:
         raise IndexError(f"{name}: the index must be a vector, got shape {tuple(index.shape)}")
-    n = x._array.shape[axis]
-    if error and i._array.size and not 0 <= i._array.min() <= i._array.max() < n:
-        raise error(f"{name}: indices along dim={dim} must be at least 0 and below {n}")
+    if error:
+        params = {"axis": axis, "count": x._array.shape[axis]}
+        if error is not IndexError:
+            params["error"] = error
+        i = apply(ops.indices_within, (i,), params)
     return x, i, axis
 
 
@@ -296,6 +307,8 @@ def index_add(
     input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1
 ) -> Tensor:
     """A copy with alpha times `source` added to the slices at these indices of an axis."""
+    if alpha.__class__ is float and array_of(input).dtype.kind != "f":
+        raise RuntimeError(f"index_add: alpha of integers must be an integer, got {alpha}")
     x, i, axis = _selected(input, dim, index, "index_add", RuntimeError)
     source = _check_selection(x, i, axis, source, "index_add")
     if alpha != 1:
@@ -322,6 +335,8 @@ def index_put(
     input: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: bool = False
 ) -> Tensor:
     """A copy with `values` at input[indices]; with `accumulate` they are added, repeats too."""
+    if isinstance(indices, Tensor):
+        raise TypeError("index_put: indices must be a sequence of Tensors, got one Tensor")
     _check_dtype(input, values, "index_put")
     arrays, form = [_with_axis(i) for i in indices], ((),) * len(indices)
     if not accumulate:
@@ -336,6 +351,20 @@ def take(input: Tensor, index: Tensor) -> Tensor:
     if array_of(index).dtype != np.int64:
         raise RuntimeError(f"take: the index must be of int64, got {index.dtype}")
     return apply(ops.index, (ravel(input), index), {"form": ((),)})
+
+
+def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
+    """A copy with `source` at these positions of the tensor taken as a vector.
+
+    With `accumulate` it is added, repeats too.
+    """
+    if array_of(index).dtype != np.int64 or index._array.size != array_of(source).size:
+        raise RuntimeError(
+            f"put: expected an index of int64 for each of {source.numel()} elements of the source, "
+            f"got {index.dtype} of shape {tuple(index.shape)}"
+        )
+    result = index_put(ravel(input), (ravel(index),), ravel(source), accumulate)
+    return reshape(result, input._array.shape)
 
 
 # By a mask
@@ -407,6 +436,8 @@ def topk(
     input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
 ) -> ValuesAndIndices:
     """The k largest or smallest elements along an axis in order, and their indices."""
+    if array_of(input).dtype.kind == "b":
+        raise RuntimeError("topk does not rank bools; convert with .int()")
     return _ranked(input, dim, 0, k, largest, "topk")
 
 
@@ -423,12 +454,14 @@ def _ranked(
     input: Tensor, dim: int, start: int, count: int, descending: bool, name: str
 ) -> ValuesAndIndices:
     """`count` elements from `start` on in sorted order."""
-    axis, x = axis_of(input, dim), _with_axis(input)
+    axis, x, count = axis_of(input, dim), _with_axis(input), operator.index(count)
     n = x._array.shape[axis]
     if start < 0 or count < 0 or start + count > n:
         raise RuntimeError(f"{name}: k={start + count} is out of range for the {n} of dim={dim}")
     indices = narrow(argsort(x, axis, descending), axis, start, count)
-    if not input._array.ndim and count:
+    if not input._array.ndim:
+        if not count:
+            return ValuesAndIndices(apply(shape_ops.copy, (input,)), make(np.zeros((), np.int64)))
         indices = reshape(indices, ())
     return ValuesAndIndices(gather(input, dim, indices), indices)
 
@@ -539,7 +572,7 @@ def triu(input: Tensor, diagonal: int = 0) -> Tensor:
 def _triangle(primitive: Any, input: Tensor, diagonal: int) -> Tensor:
     if array_of(input).ndim < 2:
         raise RuntimeError(f"{primitive.name}: needs at least 2 axes, got {tuple(input.shape)}")
-    return apply(primitive, (input,), {"k": diagonal})
+    return apply(primitive, (input,), {"k": operator.index(diagonal)})
 
 
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
@@ -565,7 +598,21 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
         return diag_embed(input, diagonal)
     if input._array.ndim != 2:
         raise RuntimeError(f"diag: expected a vector or a matrix, got shape {tuple(input.shape)}")
-    return _diagonal(input, diagonal)
+    return apply(shape_ops.copy, (_diagonal(input, diagonal),))
+
+
+def fill_diagonal(input: Tensor, fill_value: float, wrap: bool = False) -> Tensor:
+    """A copy with one value on the main diagonal, of all axes if there are more than two.
+
+    wrap: in a matrix with more rows than columns, start anew below the diagonal's end.
+    Raises: RuntimeError for fewer than two axes, or for more that are not of one length.
+    """
+    shape = array_of(input).shape
+    if len(shape) < 2 or (len(shape) > 2 and len(set(shape)) > 1):
+        raise RuntimeError(f"fill_diagonal: needs a matrix or axes of one length, got {shape}")
+    mask = np.zeros(shape, np.bool_)
+    np.fill_diagonal(mask, True, wrap)
+    return apply(where, (mask, _value(input, fill_value, "fill_diagonal"), input))
 
 
 _diagonal = diagonal  # `diagonal` is a parameter of diag
@@ -578,16 +625,14 @@ def _two_axes(input: Tensor, dim1: int, dim2: int, more: int) -> tuple[int, int]
     return axes
 
 
-def tril_indices(
-    row: int, col: int, offset: int = 0, *, dtype: Any = dtypes.int64, device: Any = None
-) -> Tensor:
+@created
+def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = dtypes.int64) -> Tensor:
     """The indices on and below a diagonal of a matrix: a row of row numbers, one of columns."""
     return _triangle_indices(np.tril, row, col, offset, dtype)
 
 
-def triu_indices(
-    row: int, col: int, offset: int = 0, *, dtype: Any = dtypes.int64, device: Any = None
-) -> Tensor:
+@created
+def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = dtypes.int64) -> Tensor:
     """The indices on and above a diagonal of a matrix: a row of row numbers, one of columns."""
     return _triangle_indices(np.triu, row, col, offset, dtype)
 

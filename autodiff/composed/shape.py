@@ -1,7 +1,7 @@
 """Shape, order and place of a tensor's elements, under PyTorch's names.
 
 A `dim` may count from the end; a tensor without axes is taken to have one where PyTorch does so.
-Results are views where PyTorch's are, but for `unfold`, which is a copy.
+Results are views where PyTorch's are.
 """
 
 import math
@@ -12,18 +12,19 @@ from typing import Any
 
 import numpy as np
 
+from autodiff import dtypes
 from autodiff.composed.numpy_names import numpy_names
 from autodiff.composed.properties import stride
 from autodiff.ops import shape as ops
-from autodiff.ops.index import getitem
-from autodiff.ops.index import index as index_op
+from autodiff.ops.index import getitem, windows
 from autodiff.ops.index import repeat as repeat_op
-from autodiff.tensor import Size, Tensor, apply, make, viewing
+from autodiff.tensor import Size, Tensor, apply, make, taken, viewing
 
 __all__ = [
     "broadcast_shapes",
     "broadcast_tensors",
     "broadcast_to",
+    "cartesian_prod",
     "cat",
     "chunk",
     "clone",
@@ -44,6 +45,7 @@ __all__ = [
     "reshape",
     "roll",
     "rot90",
+    "row_stack",
     "select",
     "split",
     "squeeze",
@@ -108,11 +110,13 @@ def axes_of(input: Any, dims: Any) -> tuple[int, ...]:
     return axes
 
 
-def integers(given: tuple) -> tuple[int, ...]:
+def integers(given: tuple, needed: str = "") -> tuple[int, ...]:
     """Integers given one by one, f(2, 3), or as one sequence, f((2, 3)).
 
-    Raises: TypeError for anything else.
+    Raises: TypeError for anything else, and for f() if its name is given as `needed`.
     """
+    if needed and not given:
+        raise TypeError(f"{needed}: the sizes are missing, integers or one sequence of them")
     alone = len(given) == 1 and isinstance(given[0], (tuple, list))
     try:
         return tuple([operator.index(n) for n in (given[0] if alone else given)])
@@ -133,17 +137,23 @@ def reshape(input: Tensor, *sizes: Any, shape: Sequence[int] | None = None) -> T
 
     A view if the layout in memory allows it, else a copy.
     """
-    lengths = integers(sizes if shape is None else (shape,))
+    lengths = integers(sizes if shape is None else (shape,), "reshape")
     if lengths and min(lengths) < -1:
         raise RuntimeError(f"reshape: lengths must be -1 or more, got {lengths}")
     return _reshaped(input, shape=lengths)
 
 
-def view(input: Tensor, *sizes: Any, size: Sequence[int] | None = None) -> Tensor:
-    """As reshape, but always a view.
+def view(
+    input: Tensor, *sizes: Any, size: Sequence[int] | None = None, dtype: Any = None
+) -> Tensor:
+    """As reshape, but always a view; or, given a dtype, the memory as elements of that.
 
     Raises: RuntimeError if that is impossible, because the elements do not lie in memory in order.
     """
+    if len(sizes) == 1 and isinstance(sizes[0], (dtypes.dtype, type)):
+        dtype = sizes[0]
+    if dtype is not None:
+        return _reinterpreted(input, dtypes.as_numpy(dtype))
     result = reshape(input, *sizes, shape=size)
     if not np.may_share_memory(result._array, input._array) and input._array.size:
         raise RuntimeError(
@@ -153,14 +163,22 @@ def view(input: Tensor, *sizes: Any, size: Sequence[int] | None = None) -> Tenso
     return result
 
 
+def _reinterpreted(input: Tensor, dtype: np.dtype) -> Tensor:
+    taken("a view in another dtype")
+    try:
+        return make(input._array.view(dtype))
+    except ValueError as error:
+        raise RuntimeError(f"view of {input.dtype} as {dtype}: {error}") from None
+
+
 def view_as(input: Tensor, other: Tensor) -> Tensor:
     """As view, in the shape of `other`."""
-    return view(input, other._array.shape)
+    return view(input, array_of(other).shape)
 
 
 def reshape_as(input: Tensor, other: Tensor) -> Tensor:
     """As reshape, in the shape of `other`."""
-    return reshape(input, other._array.shape)
+    return reshape(input, array_of(other).shape)
 
 
 def ravel(input: Tensor) -> Tensor:
@@ -174,6 +192,8 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     if first > last:
         raise RuntimeError(f"flatten: start_dim={start_dim} comes after end_dim={end_dim}")
     shape = input._array.shape
+    if first == last and shape:
+        return input
     length = math.prod(shape[first : last + 1])
     return reshape(input, (*shape[:first], length, *shape[last + 1 :]))
 
@@ -183,10 +203,10 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     axis, shape = axis_of(input, dim), input._array.shape
     lengths = integers((sizes,))
     known = math.prod(n for n in lengths if n != -1)
-    if not lengths or (known != shape[axis] if -1 not in lengths else shape[axis] % (known or 1)):
-        raise RuntimeError(
-            f"unflatten: sizes={lengths} do not make up the {shape[axis]} of dim={dim}"
-        )
+    if shape and lengths.count(-1) == 1 and known:
+        lengths = tuple([shape[axis] // known if n == -1 else n for n in lengths])
+    if not shape or not lengths or -1 in lengths or math.prod(lengths) != shape[axis]:
+        raise RuntimeError(f"unflatten: sizes={lengths} do not make up dim={dim} of shape {shape}")
     return reshape(input, (*shape[:axis], *lengths, *shape[axis + 1 :]))
 
 
@@ -231,10 +251,10 @@ def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
 
 def movedim(input: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
     """The axes at `source` moved to `destination`, the others in their order."""
-    try:
-        return ops.moveaxis(input, axes_of(input, source), axes_of(input, destination))
-    except ValueError as error:
-        raise RuntimeError(str(error)) from None
+    origins, targets = axes_of(input, source), axes_of(input, destination)
+    if len(origins) != len(targets):
+        raise RuntimeError(f"movedim: source={source} and destination={destination} differ")
+    return ops.moveaxis(input, origins, targets) if input._array.ndim else view(input, ())
 
 
 def t(input: Tensor) -> Tensor:
@@ -251,12 +271,14 @@ def T(input: Tensor) -> Tensor:
 
 def mT(input: Tensor) -> Tensor:
     """The last two axes exchanged."""
+    if not input._array.ndim:
+        return input
     if input._array.ndim < 2:
         raise RuntimeError(f"mT: needs at least 2 axes, got shape {tuple(input.shape)}")
     return transpose(input, -2, -1)
 
 
-swapdims, moveaxis = swapaxes, movedim
+swapdims, moveaxis = transpose, movedim
 
 # Repeated elements
 
@@ -266,7 +288,7 @@ def expand(input: Tensor, *sizes: Any, size: Sequence[int] | None = None) -> Ten
 
     Further lengths in front make new axes.
     """
-    lengths = integers(sizes if size is None else (size,))
+    lengths = integers(sizes if size is None else (size,), "expand")
     shape = array_of(input).shape
     new = len(lengths) - len(shape)
     if new < 0 or min(lengths, default=0) < -1 or -1 in lengths[:new]:
@@ -277,7 +299,7 @@ def expand(input: Tensor, *sizes: Any, size: Sequence[int] | None = None) -> Ten
 
 def expand_as(input: Tensor, other: Tensor) -> Tensor:
     """As expand, to the shape of `other`."""
-    return expand(input, other._array.shape)
+    return expand(input, array_of(other).shape)
 
 
 def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
@@ -294,6 +316,8 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
 
 def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:
     """The shape these shapes broadcast to."""
+    if any(n < 0 for shape in shapes for n in (shape if isinstance(shape, Sequence) else (shape,))):
+        raise ValueError(f"broadcast_shapes: lengths must not be negative, got {shapes}")
     try:
         return Size(np.broadcast_shapes(*shapes))
     except ValueError:
@@ -329,9 +353,14 @@ def repeat_interleave(
     result tells which element stands where.
     """
     if repeats is None:
-        input, repeats = make(np.arange(len(array_of(input)))), input
+        places = np.arange(len(array_of(input)), dtype=input._array.dtype)
+        input, repeats = make(places), input
     if dim is None:
         input, dim = ravel(input), 0
+    elif not array_of(input).ndim:
+        raise IndexError(f"repeat_interleave: dim={dim} of a tensor without axes")
+    if isinstance(repeats, int) and repeats < 0:
+        raise RuntimeError(f"repeat_interleave: repeats must not be negative, got {repeats}")
     return apply(repeat_op, (input, repeats), {"axis": axis_of(input, dim)})
 
 
@@ -364,13 +393,16 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """Side by side: along the second axis; along the first if there is only one."""
-    xs = [x if x._array.ndim else reshape(x, 1) for x in _listed(tensors, "hstack")]
-    return cat(xs, 0 if xs and xs[0]._array.ndim == 1 else 1)
+    xs = [x if x._array.ndim else reshape(x, 1) for x in _filled(tensors, "hstack")]
+    return cat(xs, 0 if xs[0]._array.ndim == 1 else 1)
 
 
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """One above the other: along the first axis; vectors are rows."""
-    return cat([x if x._array.ndim > 1 else reshape(x, 1, -1) for x in _listed(tensors, "vstack")])
+    return cat([x if x._array.ndim > 1 else reshape(x, 1, -1) for x in _filled(tensors, "vstack")])
+
+
+row_stack = vstack
 
 
 def _listed(tensors: Any, name: str) -> Sequence[Tensor]:
@@ -378,6 +410,12 @@ def _listed(tensors: Any, name: str) -> Sequence[Tensor]:
         raise TypeError(f"{name}: expected a list of tensors, got {type(tensors).__name__}")
     for x in tensors:
         array_of(x)
+    return tensors
+
+
+def _filled(tensors: Any, name: str) -> Sequence[Tensor]:
+    if not _listed(tensors, name):
+        raise RuntimeError(f"{name}: expected at least one tensor")
     return tensors
 
 
@@ -399,11 +437,34 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     return tuple([transpose(g, 0, 1) if indexing == "xy" and len(xs) > 1 else g for g in grids])
 
 
+def cartesian_prod(*tensors: Tensor) -> Tensor:
+    """All rows of one element from each vector, the last varying fastest; of one vector itself."""
+    for x in tensors:
+        if array_of(x).ndim != 1:
+            raise RuntimeError(f"cartesian_prod: expected vectors, got shape {tuple(x.shape)}")
+    if len(tensors) == 1:
+        return tensors[0]
+    return stack([ravel(grid) for grid in meshgrid(*tensors)], -1)
+
+
 # Parting
 
 
-def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple:
-    """Views of the pieces of an axis: of one length, the last maybe shorter, or of those given."""
+def split(
+    tensor: Tensor,
+    split_size_or_sections: int | Sequence[int] | None = None,
+    dim: int = 0,
+    *,
+    split_size: int | Sequence[int] | None = None,
+) -> tuple:
+    """Views of the pieces of an axis: of one length, the last maybe shorter, or of those given.
+
+    The method calls the lengths split_size.
+    """
+    if split_size_or_sections is None:
+        if split_size is None:
+            raise TypeError("split: the length of the pieces, or their lengths, is missing")
+        split_size_or_sections = split_size
     axis = axis_of(tensor, dim)
     n = _length(tensor, axis, "split")
     if isinstance(split_size_or_sections, Sequence):
@@ -481,16 +542,17 @@ def select(input: Tensor, dim: int, index: int | Tensor) -> Tensor:
 
 
 def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
-    """All windows of `size` elements, `step` apart, along an axis, as a last axis; a copy."""
-    if not input._array.ndim:
-        input = reshape(input, 1)
-    axis = axis_of(input, dimension)
-    n = input._array.shape[axis]
+    """All windows of `size` elements, `step` apart, along an axis, as a last axis: a view.
+
+    Writing to windows that overlap is refused.
+    """
+    axis, shape = axis_of(input, dimension), input._array.shape or (1,)
+    n = shape[axis]
     if step < 1 or not 0 <= size <= n:
         raise RuntimeError(f"unfold: no windows of {size}, {step} apart, in an axis of {n}")
-    places = np.arange(0, n - size + 1, step)[:, None] + np.arange(size)
-    form = ((_WHOLE,),) * axis + ((),)
-    return movedim(apply(index_op, (input, places), {"form": form}), axis + 1, -1)
+    if not input._array.ndim:
+        return narrow(reshape(input, 1), 0, 0, size)
+    return apply(windows, (input,), {"axis": axis, "size": size, "step": step})
 
 
 # Copies and other places
@@ -536,7 +598,7 @@ def roll(
     if dims is None and len(shift) == 1:
         return apply(ops.roll, (input,), {"shift": shift[0]})
     axes = () if dims is None else tuple([axis_of(input, d) for d in integers((dims,))])
-    if len(axes) != len(shift):
+    if len(axes) != len(shift) or not shift:
         raise RuntimeError(f"roll: shifts={shifts} and dims={dims} must be as many")
     return apply(ops.roll, (input,), {"shift": shift, "axis": axes})
 

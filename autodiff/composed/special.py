@@ -49,7 +49,8 @@ def xlogy(input: Tensor | float, other: Tensor | float) -> Tensor:
     if not isinstance(input, Tensor) and not isinstance(other, Tensor):
         given = f"{type(input).__name__} and {type(other).__name__}"
         raise TypeError(f"xlogy: input, other or both must be a Tensor, got {given}")
-    dtype = dtypes.result_type(*[getattr(x, "_array", x) for x in (input, other)])
-    numbers = (bool, int, float)
-    args = [np.array(x, dtype) if isinstance(x, numbers) else x for x in (input, other)]
+    args: list = [input, other]
+    dtype = dtypes.result_type(*[getattr(x, "_array", x) for x in args])
+    if dtype.kind == "f":
+        args = [np.array(x, dtype) if isinstance(x, (float, int)) else x for x in args]
     return apply(ops.xlogy, args)

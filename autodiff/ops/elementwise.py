@@ -13,9 +13,21 @@ from autodiff.primitive import elementwise
 # Arithmetic
 
 
+_FLOAT = np.dtype(np.float64)
+
+
 def _power(x, y, /):
-    """x to the power y; the operator has short cuts for 2, 1/2 and the like, np.power has not."""
-    return x**y
+    """x to the power y; the operator has short cuts for 2, 1/2 and the like, np.power has not.
+
+    Of integers to negative integers the quotient rounded to zero, of bools a bool.
+    """
+    kind = getattr(y, "dtype", _FLOAT).kind
+    if kind == "b":
+        return x | ~y
+    if kind != "i" or isinstance(y, np.generic):  # by a number less than 0 it is an error
+        return x**y
+    ones = np.where(x == 1, 1, np.where(x == -1, 1 - 2 * (y & 1), 0))
+    return np.where(y < 0, ones, x ** np.maximum(y, 0)).astype(y.dtype)
 
 
 def _whole(ufunc):
@@ -30,8 +42,14 @@ def _whole(ufunc):
     return forward
 
 
+def _trunc_divide(x, y, /):
+    """The quotient rounded to zero."""
+    rest = np.fmod(x, y)
+    return np.trunc(x / y) if rest.dtype.kind == "f" else _whole(np.floor_divide)(x - rest, y)
+
+
 add = elementwise(np.add, x=lambda g: g, y=lambda g: g)
-subtract = elementwise(np.subtract, x=lambda g: g, y=lambda g: -g)
+subtract = elementwise(np.subtract, promote="signed", x=lambda g: g, y=lambda g: -g)
 multiply = elementwise(np.multiply, x=lambda g, y: g * y, y=lambda g, x: g * x)
 divide = elementwise(
     np.divide,
@@ -43,13 +61,13 @@ divide = elementwise(
 negative = elementwise(np.negative, promote="keep", x=lambda g: -g)
 positive = elementwise(np.positive, promote="keep", x=lambda g: g)
 reciprocal = elementwise(np.reciprocal, x=lambda g, out: -g * out * out)
-square = elementwise(np.square, promote="keep", x=lambda g, x: g * (x + x))
+square = elementwise(np.square, promote="number", x=lambda g, x: g * (x + x))
 # 0 ** 0 has the derivative 0 in x, and in y where x = 0 <= y: exponent and base are moved there,
 # the base by a number of y's dtype, as it may be a Python number.
 power = elementwise(
     _power,
     numpy=np.power,
-    x=lambda g, x, y: g * (y * x ** (y - (y != 0))),
+    x=lambda g, x, y: g * (y * x ** (y - 1 + (y == 0))),
     y=lambda g, x, y, out: g * (out * np.log(x + ((x == 0) & (y >= 0)) * y**0)),
 )
 absolute = elementwise(np.absolute, promote="keep", x=lambda g, x: g * np.sign(x))  # 0 at 0
@@ -66,6 +84,7 @@ floor_divide = elementwise(
     x=lambda g: g * 0,
     y=lambda g: g * 0,
 )
+trunc_divide = elementwise(_trunc_divide, x=lambda g: g * 0, y=lambda g: g * 0)
 remainder = elementwise(
     _whole(np.remainder),
     numpy=np.remainder,
@@ -142,7 +161,8 @@ def _relu(x, /):
 
 
 sigmoid = elementwise(_sigmoid, promote="float", x=lambda g, out: g * (out * (1 - out)))
-relu = elementwise(_relu, promote="keep", x=lambda g, out: g * (out > 0))  # 0 at 0
+# The sign, 0 or 1, has a derivative, 0: so the gradient has one, as in PyTorch.
+relu = elementwise(_relu, promote="signed", x=lambda g, out: g * np.sign(out))  # 0 at 0
 
 # Comparisons and logic: no derivatives
 
@@ -198,7 +218,6 @@ where = elementwise(
 # 1 at the bounds. It selects, so that the infinite gradient of sqrt(clip(x, 0)) is not made nan.
 clip = elementwise(
     _clip,
-    numpy=np.clip,
     promote="keep",
     x=lambda g, x, a_min, a_max: np.where(_inside(x, a_min, a_max), g, 0.0),
 )

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from autodiff.ops.shape import zeros
-from autodiff.primitive import linear, numpy_function
+from autodiff.primitive import elementwise, linear
 
 # By a key of integers, slices, None and Ellipsis
 
@@ -37,6 +37,49 @@ getitem = linear(
     accumulate=_add_at_key,
 )
 ungetitem = linear(_ungetitem, g=lambda g, key: getitem(g, key=key))
+
+# In windows along an axis
+
+
+def _windows(x, /, axis, size, step):
+    """Windows of `size` elements, `step` apart, as a last axis: a view, read-only if they overlap.
+
+    Not a sliding_window_view(), whose `base` does not lead to the memory that it shows.
+    """
+    memory = x
+    while isinstance(memory.base, np.ndarray):
+        memory = memory.base
+    start = x.__array_interface__["data"][0] - memory.__array_interface__["data"][0]
+    stride, count = x.strides[axis], (x.shape[axis] - size) // step + 1
+    view = np.ndarray(
+        (*x.shape[:axis], count, *x.shape[axis + 1 :], size),
+        x.dtype,
+        memory if memory.flags.c_contiguous else memory.T,
+        start,
+        (*x.strides[:axis], stride * step, *x.strides[axis + 1 :], stride),
+    )
+    view.flags.writeable = x.flags.writeable and (size <= step or count == 1)
+    return view
+
+
+def _unwindows(g, /, axis, step, shape):
+    """Zeros of `shape`, with windows added where they lie along an axis."""
+    out = zeros(shape, g)
+    for i in range(g.shape[-1]):
+        places = slice(i, i + (g.shape[axis] - 1) * step + 1, step)
+        out[(slice(None),) * axis + (places,)] += g[..., i]
+    return out
+
+
+# Each is the other's derivative.
+windows = linear(
+    _windows,
+    view=True,
+    x=lambda g, axis, step, x_shape: unwindows(g, axis=axis, step=step, shape=x_shape),
+)
+unwindows = linear(
+    _unwindows, g=lambda g, axis, step, g_shape: windows(g, axis=axis, size=g_shape[-1], step=step)
+)
 
 # By a key that holds integer or boolean arrays
 
@@ -127,6 +170,37 @@ index_put = linear(
     v=lambda g, indices, form: index(g, *indices, form=form),
 )
 
+# By indices of slices along an axis, counted from its start
+
+
+def within(a, low, high):
+    """Whether low <= a <= high in every element; by positions, which takes a third of min()."""
+    return low <= a.flat[a.argmin()] and a.flat[a.argmax()] <= high
+
+
+def _check_indices(indices, axis, count, error=IndexError):
+    if indices.size and not within(indices, 0, count - 1):
+        raise error(
+            f"indices along axis {axis} must be at least 0 and below {count}, got {indices.min()} "
+            f"to {indices.max()}"
+        )
+
+
+def _indices(indices, /, axis, count, error=IndexError):
+    """The indices. Raises: `error` if they are not all in [0, count)."""
+    _check_indices(indices, axis, count, error)
+    return indices
+
+
+indices_within = elementwise(
+    _indices,
+    name="indices",
+    promote="keep",
+    view=True,
+    check=_check_indices,
+    body=lambda indices, axis, count, error=None: indices,
+)
+
 # By positions, counted row by row
 
 
@@ -205,7 +279,6 @@ scatter = linear(
 )
 
 
-@numpy_function(np.take_along_axis)
 def take_along_axis(x, indices, axis=-1):
     """As gather, but the other axes are broadcast, and an index may count from the end."""
     axis %= x.ndim
@@ -230,6 +303,4 @@ def _repeat_x(g, repeats, axis, x_shape):
     return unindex(g, sources, form=((slice(None),),) * axis + ((),), shape=x_shape)
 
 
-repeat = linear(
-    _repeat, numpy=np.repeat, varying=lambda x, repeats: hasattr(repeats, "dtype"), x=_repeat_x
-)
+repeat = linear(_repeat, varying=lambda x, repeats: hasattr(repeats, "dtype"), x=_repeat_x)

@@ -213,8 +213,3 @@ def _einsum_rule(g, operands, position, subscripts):
 
 
 einsum = bilinear(_einsum, promote="common", operands=_einsum_rule)
-
-
-@numpy_function(np.einsum)
-def _numpy_einsum(subscripts, *operands, optimize=False):
-    return einsum(*operands, subscripts=subscripts)

@@ -7,6 +7,7 @@ import numpy as np
 
 from autodiff.ops.activation import log_sigmoid
 from autodiff.ops.elementwise import sigmoid
+from autodiff.ops.index import within
 from autodiff.ops.shape import zeros
 from autodiff.primitive import elementwise, general, linear
 
@@ -30,14 +31,9 @@ mean_square_error = general(
 )
 
 
-def _within(a, low, high):
-    """Whether low <= a <= high in every element; by positions, which takes a third of min()."""
-    return low <= a.flat[a.argmin()] and a.flat[a.argmax()] <= high
-
-
 def _check_probabilities(x, y):
     for a, what in (x, "input"), (y, "target"):
-        if a.size and not _within(a, 0, 1):
+        if a.size and not within(a, 0, 1):
             raise ValueError(
                 f"the {what} must be probabilities, got elements from {a.min()} to {a.max()}; for "
                 "logits take binary_cross_entropy_with_logits"
@@ -88,10 +84,10 @@ def _targets(target, ignore_index, width):
     Raises: IndexError if a target is not a class.
     """
     positions = _row_starts(target.shape[0], width)
-    if target.size and not _within(target, 0, width - 1):
+    if target.size and not within(target, 0, width - 1):
         rows = (target != ignore_index).nonzero()[0]
         positions, target = positions[rows], target[rows]
-        if rows.size and not _within(target, 0, width - 1):
+        if rows.size and not within(target, 0, width - 1):
             raise IndexError(
                 f"the target must be class indices from 0 to {width - 1}, or ignore_index="
                 f"{ignore_index}; got {target.min()} to {target.max()}"

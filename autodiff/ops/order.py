@@ -35,6 +35,8 @@ def _searchsorted(x, values, /, side="left"):
 
 def _bincount(x, weights=None, /, minlength=0):
     """How often each integer from 0 occurs in x, or the sum of the weights where it does."""
+    if not x.size:
+        weights = None  # the result is of integers, as in PyTorch
     found = np.bincount(x, weights, minlength)
     return found if weights is None or weights.dtype.kind != "f" else found.astype(weights.dtype)
 
@@ -44,9 +46,9 @@ def _isin(x, values, /):
     return np.isin(x, values)
 
 
-argsort = general(_argsort, numpy=np.argsort)
+argsort = general(_argsort)
 nonzero = general(_nonzero, numpy=np.argwhere, varying=lambda x: True)
 unique = general(_unique, varying=lambda x: True)
 searchsorted = general(_searchsorted)
 bincount = general(_bincount, numpy=np.bincount, varying=lambda *arrays: True)
-isin = general(_isin, numpy=np.isin)
+isin = general(_isin)

@@ -109,24 +109,23 @@ def _cumprod_x(g, x, axis):
 sum = reduction(
     _reducer(np.add),
     name="sum",
-    numpy=(np.sum, np.add.reduce),
+    numpy=np.add.reduce,
     x=lambda g, x_shape, axis, keepdims: _put_back(g, x_shape, axis, keepdims),
 )
 mean = reduction(
     _mean,
-    numpy=np.mean,
     promote="float",
     x=lambda g, x_shape, axis, keepdims: _put_back(
         g / _count(x_shape, axis), x_shape, axis, keepdims
     ),
 )
-prod = reduction(_reducer(np.multiply), name="prod", numpy=(np.prod, np.multiply.reduce), x=_prod_x)
+prod = reduction(_reducer(np.multiply), name="prod", numpy=np.multiply.reduce, x=_prod_x)
 cumsum = linear(
     _cumsum,
-    numpy=(np.cumsum, np.add.accumulate),
+    numpy=np.add.accumulate,
     x=lambda g, axis: _reversed(np.add.accumulate(_reversed(g, axis), axis=axis), axis),
 )
-cumprod = general(_cumprod, numpy=(np.cumprod, np.multiply.accumulate), x=_cumprod_x)
+cumprod = general(_cumprod, numpy=np.multiply.accumulate, x=_cumprod_x)
 
 # Moments and norms
 
@@ -140,7 +139,7 @@ def _var(x, /, axis=None, ddof=0, keepdims=False):
 
 def _var_x(g, x, axis, ddof, keepdims):
     n = _count(x.shape, axis)
-    g = _put_back(g * 2 / (n - ddof), x.shape, axis, keepdims)
+    g = _put_back(g * 2 / max(n - ddof, 0), x.shape, axis, keepdims)
     return g * (x - np.add.reduce(x, axis=axis, keepdims=True) / n)
 
 
@@ -174,8 +173,8 @@ def _vector_norm_x(g, x, out, ord, axis, keepdims):
     return np.sign(x) * np.where(x == 0, 1.0, np.abs(x)) ** (ord - 1) * (g * out ** (1 - ord))
 
 
-var = reduction(_var, numpy=np.var, promote="float", x=_var_x)
-std = reduction(_std, numpy=np.std, promote="float", x=_std_x)
+var = reduction(_var, promote="float", x=_var_x)
+std = reduction(_std, promote="float", x=_std_x)
 vector_norm = reduction(_vector_norm, promote="float", x=_vector_norm_x)
 
 # Extremes and positions; positions have no derivative

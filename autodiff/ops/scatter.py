@@ -47,8 +47,9 @@ def _scatter_prod(x, indices, v, /, axis):
 def _scatter_prod_v(g, x, indices, v, axis):
     """g times x and the other v of the same place: without division by a v that is 0."""
     zero = v == 0
-    count = ungather(cast(zero, dtype=g.dtype), indices, axis=axis, shape=x.shape)
-    other_zeros = gather(count, indices, axis=axis) - zero
+    one = cast(zero, dtype=g.dtype)
+    count = ungather(one, indices, axis=axis, shape=x.shape)
+    other_zeros = gather(count, indices, axis=axis) - one
     v = np.where(zero, 1.0, v)
     product = gather(g * scatter_prod(x, indices, v, axis=axis), indices, axis=axis)
     return np.where(other_zeros == 0, product / v, 0.0)

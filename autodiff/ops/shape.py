@@ -80,7 +80,7 @@ def _reshape(x, /, shape):
     return x.reshape(shape)
 
 
-reshape = linear(_reshape, numpy=np.reshape, view=True, x=lambda g, x_shape: g.reshape(x_shape))
+reshape = linear(_reshape, view=True, x=lambda g, x_shape: g.reshape(x_shape))
 
 
 @numpy_function(np.ravel)
@@ -162,7 +162,7 @@ def _roll_x(g, shift, axis):
 
 
 flip = linear(_flip, numpy=np.flip, x=lambda g, axis: flip(g, axis=axis))
-roll = linear(_roll, numpy=np.roll, x=_roll_x)
+roll = linear(_roll, x=_roll_x)
 
 # Joining
 
@@ -197,11 +197,6 @@ stack = linear(
 )
 
 
-@numpy_function(np.concatenate)
-def _numpy_concatenate(xs, axis=0):
-    return concatenate(*xs, axis=axis)
-
-
 @numpy_function(np.stack)
 def _numpy_stack(xs, axis=0):
     return stack(*xs, axis=axis)
@@ -222,7 +217,7 @@ def _tile_x(g, reps, x_shape):
     return sum_to(g.reshape(tuple(split)), shape=tuple(summed)).reshape(x_shape)
 
 
-tile = linear(_tile, numpy=np.tile, x=_tile_x)
+tile = linear(_tile, x=_tile_x)
 
 
 def _pad(x, /, pad_width, constant=0.0):

@@ -1,5 +1,15 @@
 """What PyTorch keeps under torch.utils."""
 
-from autodiff.utils import hooks
+import importlib
+from typing import Any
 
-__all__ = ["hooks"]
+from autodiff.utils import checkpoint, hooks
+
+__all__ = ["checkpoint", "data", "hooks"]
+
+
+def __getattr__(name: str) -> Any:
+    """`utils.data`, imported when first asked for: its threads take 6 ms to import."""
+    if name == "data":
+        return importlib.import_module("autodiff.utils.data")
+    raise AttributeError(f"module 'autodiff.utils' has no attribute {name!r}")

@@ -116,7 +116,7 @@ def compare(
     threads: int,
     dtype: str,
 ) -> list[Outcome]:
-    """Times contenders on a workload ("W1" ...: one outcome a problem; "ops": one an operation).
+    """Times contenders on a workload (one outcome a problem; for "ops" and "conv" one an entry).
 
     The first contender is the reference that the others must agree with; `seconds` is about how
     long one contender runs in one round.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.speed import report
+from benchmarks.speed import convolution, report
 from benchmarks.speed.comparison import compare
 from benchmarks.speed.contenders import CONTENDERS, PACKAGES, installed
 from benchmarks.speed.workloads import WORKLOADS
@@ -41,7 +41,7 @@ def speed(
     """
     names = names or list(WORKLOADS)
     for kind, given, known in (
-        ("workload", names, [*WORKLOADS, "ops"]),
+        ("workload", names, [*WORKLOADS, "ops", "conv"]),
         ("contender", contenders or [], list(CONTENDERS)),
     ):
         if unknown := [name for name in given if name not in known]:
@@ -70,8 +70,11 @@ def speed(
 
     everything, steps, said = [], [], set()
     for name in names:
+        packages = [each for each in chosen if each in PACKAGES]
         if name == "ops":
-            timed = ["numpy", *(each for each in chosen if each in PACKAGES)]
+            timed = ["numpy", *packages]
+        elif name == "conv":
+            timed = ["eager", *(each for each in packages if each != "eager")]
         else:
             timed = [*chosen, *also]
         outcomes = compare(
@@ -86,6 +89,10 @@ def speed(
         if name == "ops":
             print("ops: one operation on arrays of 8 x 8, gradients wanted")
             print(report.operations_report(outcomes) + "\n")
+        elif name == "conv":
+            for outcome in outcomes:
+                print(f"conv: {outcome.name}, forward and backward")
+                print(report.steps_report(outcome, ("torch",), convolution.BARS) + "\n")
         else:
             bars = WORKLOADS[name].bars
             for outcome in outcomes:

@@ -2,7 +2,7 @@
 
 It reads commands as lines of JSON from standard input and answers each with one line of JSON:
 
-    {"do": "names"}                                    -> ["W1"], or the operations' names
+    {"do": "names"}                                    -> ["W1"], or the names of what is timed
     {"do": "result", "name": "W1"}                     -> what it computes, a list of numbers
     {"do": "first", "name": "W1"}                      -> the seconds of its first step, once made
     {"do": "calibrate", "name": "W1", "seconds": 0.03} -> how many runs take about that long
@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.speed import operations
+from benchmarks.speed import convolution, operations
 from benchmarks.speed.contenders import CONTENDERS, PACKAGES, UnavailableError
 from benchmarks.speed.workloads import problem, problems
 
@@ -46,13 +46,15 @@ class Task:
 
 
 def tasks(workload: str, contender: str, dtype: str) -> dict[str, Task]:
-    """The tasks of a contender by name: one per problem of a workload, or expression of "ops".
+    """The tasks of a contender by name: one per problem of a workload, or entry of "ops" or "conv".
 
-    `contender` is a name in CONTENDERS ("numpy", "eager" or "torch" for "ops"), or
-    "module:function" for a function that takes a Problem and returns the step.
+    `contender` is a name in CONTENDERS ("numpy", "eager" or "torch" for "ops", the last two for
+    "conv"), or "module:function" for a function that takes a Problem and returns the step.
     """
     if workload == "ops":
         return {name: _operation(name, contender, dtype) for name in operations.EXPRESSIONS}
+    if workload == "conv":
+        return {name: _convolution(name, contender, dtype) for name in convolution.CONVOLUTIONS}
     if ":" in contender:
         module, _, function = contender.partition(":")
         make = getattr(importlib.import_module(module), function)
@@ -96,6 +98,17 @@ def _operation(name: str, contender: str, dtype: str) -> Task:
         return np.asarray(array, "float64").ravel().tolist()
 
     return Task(result, timeit.Timer(expression, globals=names).timeit)
+
+
+def _convolution(name: str, contender: str, dtype: str) -> Task:
+    package, layers, _ = PACKAGES[contender]
+    torch, functional = (importlib.import_module(m) for m in (package, f"{layers}.functional"))
+    step = convolution.step(name, torch, functional, dtype)
+
+    def result():  # norms: single elements may be close to 0
+        return [float(np.linalg.norm(tensor.numpy().astype("float64"))) for tensor in step()]
+
+    return Task(result, timeit.Timer(step).timeit)
 
 
 def calibrated(task: Task, seconds: float) -> int:

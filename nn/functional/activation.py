@@ -6,11 +6,24 @@ from collections.abc import Callable
 from typing import Any
 
 import autodiff
-from autodiff import Tensor, empty_like, kernels, sigmoid, tanh, where, zeros_like
+from autodiff import (
+    Tensor,
+    empty_like,
+    hardshrink,
+    kernels,
+    prelu,
+    sigmoid,
+    tanh,
+    where,
+    zeros_like,
+)
+from autodiff.kernels import check_floating
 
 __all__ = (
     "celu",
+    "celu_",
     "elu",
+    "elu_",
     "gelu",
     "glu",
     "gumbel_softmax",
@@ -18,15 +31,20 @@ __all__ = (
     "hardsigmoid",
     "hardswish",
     "hardtanh",
+    "hardtanh_",
     "leaky_relu",
+    "leaky_relu_",
     "log_softmax",
     "logsigmoid",
     "mish",
     "prelu",
     "relu",
     "relu6",
+    "relu_",
     "rrelu",
+    "rrelu_",
     "selu",
+    "selu_",
     "sigmoid",
     "silu",
     "softmax",
@@ -37,6 +55,7 @@ __all__ = (
     "tanh",
     "tanhshrink",
     "threshold",
+    "threshold_",
 )
 
 
@@ -47,14 +66,6 @@ def _result(
     if inplace:
         return input.copy_(function(input.clone(), *settings))
     return function(input, *settings)
-
-
-def check_floating(name: str, input: Tensor) -> None:
-    """Raises: NotImplementedError if the elements of `input` are not floats."""
-    if not input.dtype.is_floating_point:
-        raise NotImplementedError(
-            f"{name} needs input of a floating dtype, got {input.dtype}; convert it with .float()"
-        )
 
 
 # Linear on each side of a kink
@@ -75,27 +86,6 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     return _result(kernels.leaky_relu, input, inplace, negative_slope)
 
 
-def prelu(input: Tensor, weight: Tensor) -> Tensor:
-    """leaky_relu with a learned slope: one for all, or one for each channel (axis 1).
-
-    Source: He et al. 2015, arXiv:1502.01852.
-    Raises: RuntimeError if there are neither one nor as many slopes as channels.
-    """
-    channels = input.shape[1] if input.ndim > 1 else 1
-    if weight.ndim > 1 or weight.numel() not in (1, channels):
-        raise RuntimeError(
-            f"prelu needs one slope or one for each of {channels} channels, got weight of shape "
-            f"{tuple(weight.shape)} for input of shape {tuple(input.shape)}"
-        )
-    if weight.numel() > 1:
-        weight = weight.reshape((1, channels, *(1 for _ in input.shape[2:])))
-    return _sloped(input, weight)
-
-
-def _sloped(x: Tensor, slope: Tensor) -> Tensor:
-    return where(x > 0, x, x * slope)
-
-
 def rrelu(
     input: Tensor,
     lower: float = 1.0 / 8,
@@ -107,12 +97,7 @@ def rrelu(
 
     Source: Xu et al. 2015, arXiv:1505.00853.
     """
-    check_floating("rrelu", input)
-    if lower > upper:
-        raise RuntimeError(f"rrelu: lower must not be above upper, got {lower} and {upper}")
-    if training:
-        return _result(_sloped, input, inplace, empty_like(input).uniform_(lower, upper))
-    return _result(kernels.leaky_relu, input, inplace, (lower + upper) / 2)
+    return _result(autodiff.rrelu, input, inplace, lower, upper, training)
 
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
@@ -155,12 +140,6 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     return _result(lambda x: x * _hardsigmoid(x), input, inplace)
 
 
-def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
-    """x, but 0 from -lambd to lambd."""
-    check_floating("hardshrink", input)
-    return where((input >= -lambd) & (input <= lambd), 0.0, input)
-
-
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x moved by lambd towards 0, and 0 from -lambd to lambd."""
     check_floating("softshrink", input)
@@ -180,23 +159,15 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """x where positive, else alpha (exp(x / alpha) - 1). Source: Barron 2017, arXiv:1704.07483."""
-    check_floating("celu", input)
-    if alpha == 0:
-        raise RuntimeError("celu: alpha must not be 0")
-    return _result(kernels.elu, input, inplace, alpha, 1.0 / alpha)
-
-
-_SELU_ALPHA = 1.6732632423543772848170429916717
-_SELU_SCALE = 1.0507009873554804934193349852946
+    return _result(autodiff.celu, input, inplace, alpha)
 
 
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
     """A multiple of elu that keeps mean 0 and variance 1.
 
-    Source: Klambauer et al. 2017, arXiv:1706.02515, with its two constants.
+    Source: Klambauer et al. 2017, arXiv:1706.02515.
     """
-    check_floating("selu", input)
-    return _result(lambda x: kernels.elu(x, _SELU_ALPHA) * _SELU_SCALE, input, inplace)
+    return _result(autodiff.selu, input, inplace)
 
 
 # Smooth
@@ -312,3 +283,20 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
         raise RuntimeError(f"glu halves axis {dim}, got input of shape {tuple(input.shape)}")
     first, second = input.chunk(2, dim)
     return first * sigmoid(second)
+
+
+# In place
+
+
+def _in_place(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def in_place(input: Tensor, *settings: Any, **options: Any) -> Tensor:
+        return function(input, *settings, inplace=True, **options)
+
+    in_place.__name__ = in_place.__qualname__ = f"{function.__name__}_"
+    in_place.__doc__ = f"In-place form of {function.__name__}."
+    return in_place
+
+
+celu_, elu_, selu_ = _in_place(celu), _in_place(elu), _in_place(selu)
+hardtanh_, threshold_ = _in_place(hardtanh), _in_place(threshold)
+leaky_relu_, relu_, rrelu_ = _in_place(leaky_relu), _in_place(relu), _in_place(rrelu)

@@ -26,6 +26,8 @@ class Drawn:
 
     draw: Callable[[np.random.Generator, Shape], np.ndarray]
     shape: Shape
+    symmetric: bool = False
+    """Of symmetric matrices derivatives are taken in symmetric directions."""
 
 
 def real(*shape: int) -> Drawn:
@@ -71,7 +73,7 @@ def definite(*shape: int) -> Drawn:
         a = rng.uniform(-0.5, 0.5, shape)
         return a @ a.swapaxes(-1, -2) + np.diag(np.arange(1.0, shape[-1] + 1))
 
-    return Drawn(draw, shape)
+    return Drawn(draw, shape, symmetric=True)
 
 
 def seeded() -> np.random.Generator:
@@ -105,6 +107,10 @@ def given(*arguments: Any, **parameters: Any) -> Sample:
     return Sample(arguments, parameters)
 
 
+PLAIN = ((2, 1, 1, 0, 3), (3, 1, 1, 0, 3))
+UNEVEN = ((3, 2, 1, 2, 4), (2, 2, 3, 1, 3))
+SOLID = ((2, 1, 1, 0, 2), (1, 1, 1, 0, 2), (2, 2, 1, 0, 2))
+
 SAMPLES: dict[str, list[Sample]] = {
     # elementwise.py: the shapes here are those of the tests that do not draw their own
     "add": [given(real(3, 4), real(3, 4))],
@@ -123,6 +129,10 @@ SAMPLES: dict[str, list[Sample]] = {
     "trunc": [given(real(3, 4))],
     "rint": [given(real(3, 4))],
     "floor_divide": [
+        given(real(3, 4), between(2.6, 3.4, 3, 4)),
+        given(np.array([7.0, -7.0, 4.5, -1.0]), np.array([3.0, 3.0, -2.0, -2.5])),
+    ],
+    "trunc_divide": [
         given(real(3, 4), between(2.6, 3.4, 3, 4)),
         given(np.array([7.0, -7.0, 4.5, -1.0]), np.array([3.0, 3.0, -2.0, -2.5])),
     ],
@@ -257,6 +267,16 @@ SAMPLES: dict[str, list[Sample]] = {
         given(real(5), key=1, shape=(4, 5)),
         given(real(2, 1, 3), key=(slice(None, None, -2), None, slice(1, 4)), shape=(4, 5)),
     ],
+    "windows": [
+        given(real(2, 5), axis=1, size=3, step=1),
+        given(real(5, 2), axis=0, size=2, step=3),
+        given(real(3), axis=0, size=0, step=2),
+    ],
+    "unwindows": [
+        given(real(2, 3, 3), axis=1, step=1, shape=(2, 5)),
+        given(real(2, 2, 2), axis=0, step=3, shape=(5, 2)),
+        given(real(2, 0), axis=0, step=2, shape=(3,)),
+    ],
     "index": [
         given(real(4, 5), np.array([0, 2, 0]), form=((),)),
         given(real(4, 5), np.array([[0, -1], [2, 0]]), form=((slice(None),), ())),
@@ -270,6 +290,7 @@ SAMPLES: dict[str, list[Sample]] = {
         given(real(3), np.array([0, 2, 0]), np.array([1, 1, 1]), form=((), ()), shape=(4, 5)),
         given(real(2), np.array([True, False, True]), form=((),), shape=(3,)),
     ],
+    "indices": [given(whole(0, 3, 2, 3), axis=1, count=3)],
     "index_put": [
         given(real(4, 5), real(2, 5), np.array([0, 2]), form=((),)),
         given(real(4, 5), real(2), np.array([0, -1]), np.array([1, 4]), form=((), ())),
@@ -464,6 +485,77 @@ SAMPLES: dict[str, list[Sample]] = {
         given(real(2, 3), real(2, 3), real(3), subscripts="ij,ij,j->i"),
         given(real(1, 3), real(4, 3), subscripts="ij,ij->ij"),
         given(real(3, 0), real(0, 2), subscripts="ij,jk->ik"),
+    ],
+    # window.py: along each axis size, step, dilation, padding before, count
+    "convolve": [
+        given(real(2, 2, 4, 5), real(3, 2, 2, 3), real(3, 1, 1), windows=PLAIN, groups=1),
+        given(real(2, 4, 5, 6), real(6, 2, 3, 2), real(6, 1, 1), windows=UNEVEN, groups=2),
+        given(real(2, 3, 4), real(4, 3, 2), 0.0, windows=((2, 1, 2, 1, 4),), groups=1),
+        given(real(1, 2, 3, 2, 4), real(2, 1, 2, 1, 2), 0.0, windows=SOLID, groups=2),
+        given(real(0, 2, 4, 5), real(3, 2, 2, 3), real(3, 1, 1), windows=PLAIN, groups=1),
+    ],
+    "convolve_w": [
+        given(real(2, 3, 3, 3), real(2, 2, 4, 5), windows=PLAIN, groups=1),
+        given(real(2, 6, 4, 3), real(2, 4, 5, 6), windows=UNEVEN, groups=2),
+    ],
+    "convolve_x": [
+        given(real(2, 3, 3, 3), real(3, 2, 2, 3), windows=PLAIN, groups=1, lengths=(4, 5)),
+        given(real(2, 6, 4, 3), real(6, 2, 3, 2), windows=UNEVEN, groups=2, lengths=(5, 6)),
+        given(real(1, 2, 2, 2, 2), real(2, 1, 2, 1, 2), windows=SOLID, groups=2, lengths=(3, 2, 4)),
+    ],
+    "im2col": [
+        given(real(2, 4, 5), windows=PLAIN),
+        given(real(5, 6), windows=UNEVEN),
+        given(real(2, 4), windows=((2, 2, 1, 0, 2),)),
+    ],
+    "col2im": [
+        given(real(2, 2, 3, 3, 3), windows=PLAIN, lengths=(4, 5)),
+        given(real(3, 2, 4, 3), windows=UNEVEN, lengths=(5, 6)),
+    ],
+    "max_pool": [
+        given(real(2, 4, 5), windows=PLAIN),
+        given(real(5, 6), windows=UNEVEN),
+        given(real(2, 0, 5), windows=((3, 2, 1, 1, 3),)),
+    ],
+    "max_pool_positions": [given(real(4, 5), real(3, 3), windows=PLAIN)],
+    # decompositions.py
+    "inv": [given(regular(3, 3)), given(regular(2, 1, 2, 2)), given(regular(0, 0))],
+    "solve": [
+        given(regular(3, 3), real(3, 2)),
+        given(regular(2, 1, 3, 3), real(4, 3, 1)),
+        given(regular(0, 0), real(0, 2)),
+    ],
+    "solve_triangular": [
+        given(regular(3, 3), real(3, 2), upper=True),
+        given(regular(2, 3, 3), real(3, 1), upper=False),
+        given(regular(3, 3), real(2, 3, 2), upper=False, unit=True),
+    ],
+    "det": [given(regular(3, 3)), given(regular(2, 2, 2)), given(regular(0, 0))],
+    "cofactor": [given(regular(3, 3)), given(regular(2, 2, 2))],
+    "slogdet": [given(regular(3, 3)), given(regular(2, 2, 2))],
+    "cholesky": [given(definite(3, 3)), given(definite(2, 2, 2)), given(definite(0, 0))],
+    "qr": [
+        given(regular(3, 3)),
+        given(real(2, 4, 2)),
+        given(real(2, 4)),
+        given(regular(3, 3), complete=True),
+        given(real(0, 2)),
+    ],
+    "eigh": [given(definite(3, 3)), given(definite(2, 2, 2), UPLO="U"), given(definite(0, 0))],
+    "eigvalsh": [given(definite(3, 3)), given(definite(2, 2, 2), UPLO="U")],
+    "svd": [
+        given(regular(3, 3)),
+        given(real(2, 4, 2)),
+        given(real(2, 4)),
+        given(regular(3, 3), full=True),
+        given(real(0, 2)),
+    ],
+    "svdvals": [given(regular(3, 3)), given(real(2, 4, 2)), given(real(2, 4))],
+    "pinv": [
+        given(regular(3, 3), 0.0, 1e-9),
+        given(real(2, 4, 2), 0.0, 1e-9),
+        given(real(2, 4), 0.0, 1e-9),
+        given(definite(3, 3), 0.0, 1e-9, hermitian=True),
     ],
 }
 """For each operation, by name, what to call it with."""

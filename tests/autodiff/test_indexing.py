@@ -142,7 +142,7 @@ def test_repeated_rows_of_a_table_add_up():
     ("key", "error", "message"),
     [
         (1.5, IndexError, "got float"),
-        ("a", IndexError, "got str"),
+        ("a", TypeError, "got str"),
         ((0, 0, 0), IndexError, "too many indices"),
         (7, IndexError, "index 7 is out of bounds"),
         (slice(None, None, -1), ValueError, "step of at least 1, got -1; use flip"),

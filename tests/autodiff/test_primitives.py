@@ -110,6 +110,12 @@ def gradients(
     return list(grad(out, inputs, g, create_graph=create_graph))
 
 
+def direction(a: np.ndarray, argument: Any, seed: int) -> np.ndarray:
+    """Where to move an argument to: of a symmetric matrix to symmetric ones."""
+    d = weights(a, seed)
+    return d + d.swapaxes(-1, -2) if getattr(argument, "symmetric", False) else d
+
+
 def read_only(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
     for a in arrays:
         a.flags.writeable = False
@@ -173,11 +179,9 @@ def test_gradient_is_the_numeric_derivative(primitive: Primitive, sample: Sample
         def f(x, i=i):
             return np.sum(g * forward(primitive, [*arrays[:i], x, *arrays[i + 1 :]], sample))
 
-        direction = weights(arrays[i], seed=2)
-        numeric = richardson(f, [arrays[i]], [direction])
-        assert dot([found], [direction]) == pytest.approx(numeric, rel=1e-7, abs=1e-8), (
-            f"argument {i}"
-        )
+        along = direction(arrays[i], sample.arguments[i], seed=2)
+        numeric = richardson(f, [arrays[i]], [along])
+        assert dot([found], [along]) == pytest.approx(numeric, rel=1e-7, abs=1e-8), f"argument {i}"
 
 
 @each_case
@@ -214,7 +218,11 @@ def test_second_order_is_the_numeric_derivative_of_the_first(primitive: Primitiv
     g = make(weights(out._array)).requires_grad_()
     first = grad(out, inputs, g, create_graph=True)
     along = [weights(a._array, seed=3) for a in inputs]
-    directions = [weights(a._array, seed=4) for a in [*inputs, g]]
+    arguments = [sample.arguments[i] for i in active(primitive, sample)]
+    directions = [
+        direction(a._array, argument, seed=4)
+        for a, argument in zip([*inputs, g], [*arguments, None], strict=True)
+    ]
     recorded = [(f, d) for f, d in zip(first, along, strict=True) if f._node is not None]
     second = grad(
         [f for f, _ in recorded],

@@ -158,7 +158,7 @@ def test_numpy_functions_of_tensors_are_recorded(function):
     ("call", "named"),
     [
         (lambda x: np.hypot.accumulate(x), "hypot.accumulate"),
-        (lambda x: np.add.outer(x, x), "add.outer"),
+        (lambda x: np.hypot.outer(x, x), "hypot.outer"),
         (lambda x: np.add(x, x, where=np.array([True, False, True])), "where"),
         (lambda x: np.add(x, 1.0, dtype=np.float32), "dtype"),
         (lambda x: np.histogram(x), "histogram"),
@@ -329,9 +329,17 @@ def test_single_elements_are_numbers():
     assert isinstance(tensor(1).item(), int)
     assert isinstance(tensor(True).item(), bool)
     assert isinstance(tensor(1.0).item(), float)
-    for convert in (float, int, Tensor.item):
-        with pytest.raises(RuntimeError, match=r"\(2,\)"):
+    for convert, error in ((float, ValueError), (int, ValueError), (Tensor.item, RuntimeError)):
+        with pytest.raises(error, match=r"\(2,\)"):
             convert(tensor([1.0, 2.0]))
+
+
+def test_parts_of_a_size_are_sizes():
+    size = tensor([[1.0, 2.0, 3.0]]).shape
+    assert size[1:].numel() == 3
+    assert (size + size).numel() == 9
+    assert isinstance(size * 2, autodiff.Size)
+    assert size[1] == 3
 
 
 def test_integer_tensors_are_indices():
@@ -527,6 +535,17 @@ def test_a_tensor_in_two_places_is_copied_once():
     assert a is b
     a, b = pickle.loads(pickle.dumps([x, x]))
     assert a is b
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_tensors_of_the_same_memory_are_copied_with_it(duplicate):
+    x = leaf()
+    y, off_the_tape, array = duplicate([x, x.detach(), x.detach().numpy()])
+    off_the_tape[0] = 7.0
+    assert y[0].item() == array[0] == 7.0
+    assert y.requires_grad
+    assert not off_the_tape.requires_grad
+    assert x[0].item() == 1.0
 
 
 def test_operations_run_as_fast_on_unpickled_tensors():

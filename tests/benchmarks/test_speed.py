@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.__main__ import main
-from benchmarks.speed import operations, report, timings, worker
+from benchmarks.speed import convolution, operations, report, timings, worker
 from benchmarks.speed.comparison import Outcome, RefusedError, check, compare
 from benchmarks.speed.contenders import CONTENDERS, UnavailableError, installed
 from benchmarks.speed.workloads import WORKLOADS, problem, problems
@@ -74,6 +74,15 @@ def test_timed_operations_compute_what_numpy_computes(name):
         worker.tasks("ops", contender, "float32")[name].result() for contender in ("numpy", "eager")
     )
     np.testing.assert_allclose(ours, bare, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", convolution.CONVOLUTIONS)
+def test_timed_convolutions_compute_what_pytorch_computes(name, torch):
+    ours, theirs = (
+        worker.tasks("conv", contender, "float32")[name].result()
+        for contender in ("eager", "torch")
+    )
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4)
 
 
 @pytest.mark.parametrize("workload", PROBLEMS)
@@ -170,7 +179,7 @@ def test_a_report_of_operations_names_what_was_refused():
 
 def test_speed_refuses_unknown_workloads_in_one_line(capsys):
     assert main(["speed", "W99"]) == 2
-    complaint = f"speed: no workload 'W99'; choose from {', '.join(WORKLOADS)}, ops\n"
+    complaint = f"speed: no workload 'W99'; choose from {', '.join(WORKLOADS)}, ops, conv\n"
     assert capsys.readouterr().err == complaint
 
 

@@ -102,6 +102,21 @@ def test_in_place_writes_into_the_input_and_returns_it(name):
     assert (x == expected).all()
 
 
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        *(("relu", ()), ("elu", (0.5,)), ("celu", (0.5,)), ("selu", ()), ("leaky_relu", (0.3,))),
+        *(("hardtanh", (-1.0, 0.7)), ("threshold", (0.6, 5.0)), ("rrelu", (0.1, 0.3))),
+    ],
+)
+def test_functions_have_a_form_that_writes_into_the_input(torch, name, settings):
+    x = np.array([-2.0, 0.5, 9.0])
+    ours, theirs = autodiff.tensor(x), torch.tensor(x)
+    assert getattr(F, f"{name}_")(ours, *settings) is ours
+    getattr(torch.nn.functional, f"{name}_")(theirs, *settings)
+    np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-12)
+
+
 def test_in_place_is_refused_on_a_leaf_that_requires_grad():
     with pytest.raises(RuntimeError, match="leaf"):
         F.elu(autodiff.ones(3, requires_grad=True), inplace=True)

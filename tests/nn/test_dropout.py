@@ -81,6 +81,16 @@ def test_alpha_dropout_keeps_mean_0_and_variance_1():
     assert out.var().item() == pytest.approx(1.0, abs=0.02)
 
 
+def test_feature_alpha_dropout_drops_whole_channels():
+    x = autodiff.ones(50, 40, 3, 2)
+    out = F.feature_alpha_dropout(x, 0.25, training=True).reshape(50, 40, -1)
+    assert (out == out[..., :1]).all()
+    assert (out < 0).float().mean().item() == pytest.approx(0.25, abs=0.03)
+    assert F.feature_alpha_dropout(x, 0.25) is x
+    with pytest.raises(RuntimeError, match="axes"):
+        F.feature_alpha_dropout(autodiff.ones(3), training=True)
+
+
 def test_dropout_text_is_pytorchs(torch):
     assert repr(nn.Dropout(0.1)) == repr(torch.nn.Dropout(0.1))
     assert repr(nn.Dropout2d(inplace=True)) == repr(torch.nn.Dropout2d(inplace=True))

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+import pytest
+
 import autodiff
 import nn
 import nn.functional as F
@@ -166,5 +168,43 @@ def test_a_raise_of_the_users_own_is_raised_each_time():
 
         for i in range(6):
             run.note(outcome(step, *data(seed=i), i % 3 == 1), model)
+
+    agree(scenario, recordings=1)
+
+
+CHOICES: dict[str, Callable] = {
+    "index_select": lambda x, i: x.index_select(0, i),
+    "embedding": lambda x, i: F.embedding(i, x, padding_idx=0),
+    "index_add": lambda x, i: x.index_add(0, i, x[:2]),
+    "index_copy": lambda x, i: x.index_copy(0, i, x[:2]),
+    "index_fill": lambda x, i: x.index_fill(0, i, 0.5),
+    "subscript": lambda x, i: x[i],
+    "gather": lambda x, i: x.gather(0, i[:, None]),
+    "scatter": lambda x, i: x.scatter(0, i[:, None], x[:2]),
+    "scatter_add": lambda x, i: x.scatter_add(0, i[:, None], x[:2]),
+    "scatter_reduce": lambda x, i: x.scatter_reduce(0, i[:, None], x[:2], "amax"),
+    "one_hot": lambda x, i: x * F.one_hot(i, 2).sum(),
+    "take": lambda x, i: x.take(i),
+}
+
+
+@pytest.mark.parametrize("choose", CHOICES.values(), ids=CHOICES)
+@pytest.mark.parametrize("bad", [-1, 4, 100, -100])
+def test_an_index_out_of_range_is_refused_in_each_run_as_eagerly(choose, bad):
+    def scenario(run):
+        weight = nn.Parameter(data(4)[0])
+        optimizer = optim.SGD([weight], 0.1)
+
+        @run.compile
+        def step(indices):
+            optimizer.zero_grad()
+            loss = choose(weight, indices).square().sum()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        for indices in ([0, 1], [1, 0], [bad, 0], [1, 1], [1, bad]):
+            result = outcome(step, autodiff.tensor(indices))
+            run.note(result[0] if isinstance(result, tuple) else result, weight, weight.grad)
 
     agree(scenario, recordings=1)

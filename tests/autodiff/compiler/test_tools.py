@@ -71,6 +71,11 @@ def test_source_is_numpy_named_and_grouped_after_the_model():
         (optim.SGD, {"momentum": 0.9}),
         (optim.Adam, {"weight_decay": 0.1}),
         (optim.AdamW, {"amsgrad": True}),
+        (optim.RMSprop, {"momentum": 0.9, "centered": True}),
+        (optim.NAdam, {}),
+        (optim.RAdam, {}),
+        (optim.ASGD, {}),
+        (optim.Rprop, {}),
     ],
 )
 def test_an_exported_training_step_goes_on_with_numpy_alone(tmp_path, optimizer, options, inside):
@@ -108,6 +113,13 @@ def test_an_exported_model_infers(tmp_path):
         out = load(tmp_path / "model.py")
         function = next(f for name, f in vars(out).items() if name in ("Sequential", "run", "step"))
         np.testing.assert_allclose(function(x.numpy()), model(x).numpy(), rtol=1e-6)
+
+
+def test_an_exported_lambda_is_called_run(tmp_path):
+    compiled = autodiff.compile(lambda x: 2 * x)
+    compiled(autodiff.ones(2))
+    compiled.export(tmp_path / "doubled.py")
+    assert load(tmp_path / "doubled.py").run(np.ones(2, np.float32)).tolist() == [2, 2]
 
 
 def test_export_says_what_it_cannot_write(tmp_path):

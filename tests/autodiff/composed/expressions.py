@@ -1,6 +1,7 @@
 """Expressions evaluated here and by PyTorch, compared in all that a program could notice."""
 
 import warnings
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -99,7 +100,13 @@ def derivatives(library: ModuleType, results: list[Any], leaves: dict[str, Any])
     return found
 
 
-def check_like_torch(torch: ModuleType, expression: str, *, views: bool = False) -> None:
+def check_like_torch(
+    torch: ModuleType,
+    expression: str,
+    *,
+    views: bool = False,
+    evaluated: Callable[[ModuleType, str], tuple[list, dict]] = evaluated,
+) -> None:
     """Values, shapes, dtypes, derivatives and refusals, and with `views` what shares memory."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

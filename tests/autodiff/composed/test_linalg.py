@@ -29,6 +29,42 @@ PRODUCTS = """
     L.mm(mask,mask.t()); L.matmul(floats,floats.t()); v.matmul(other=u); v.dot(u); x.inner(y);
     v.outer(u); m.trace(); L.matmul(input=x,other=q);
 """
+SUMS = """
+    L.addmv(v[:2],x,v); L.addmv(s,x,v); L.addmv(v[:2],x,v,beta=2,alpha=.5); v[:2].addmv(x,v);
+    L.addmv(v,x,v); L.addmv(v[:2].float(),x,v); L.addmv(x,x,v); L.addmv(v[:2],v,x);
+    (v*1).addmv_(m,u); L.addmv(input=v,mat=m,vec=u); L.addmv(v[:2],x,w); L.addr(m,v,u);
+    L.addr(v,v,u); L.addr(x,v[:2],u,beta=.5,alpha=3); m.addr(v,u); L.addr(x,v,u);
+    L.addr(L.full((3,3),np.nan),v,u,beta=0); (m*1).addr_(v,u); L.addr(m,x,v); L.addr(s,v,w);
+    L.addr(m,v.float(),u); L.addr(ints,ints[:,0],ints[0]); L.addr(input=m,vec1=v,vec2=u);
+    L.addbmm(m,b,b); L.addbmm(v,b,b,beta=2,alpha=.5); m.addbmm(b,b); L.addbmm(x,b,b);
+    L.addbmm(s,b,b); L.addbmm(m,b,c); L.addbmm(m.float(),b,b); (m*1).addbmm_(b,b);
+    L.addbmm(m,b[:0],b[:0]); L.addbmm(q,b,c[:2]); L.addbmm(input=m,batch1=b,batch2=b); L.vdot(v,u);
+    v.vdot(u); L.vdot(v,w); L.vdot(x,x); L.vdot(ints[0],ints[1]); L.vdot(v,v.float());
+"""
+OTHERS = """
+    L.linalg.vecdot(x,y); L.linalg.vecdot(b,x); L.linalg.vecdot(x,v);
+    L.linalg.vecdot(c,z[:1],dim=1); L.linalg.vecdot(x,y,dim=0); L.linalg.vecdot(x,y,dim=2);
+    L.linalg.vecdot(x,q); L.linalg.vecdot(v,u); L.linalg.vecdot(ints,ints);
+    L.linalg.vecdot(x=x,y=y); L.linalg.vecdot(e,e); L.linalg.vecdot(x,v,dim=0); L.cross(v,u);
+    L.cross(x,y); L.cross(b,b.mT); L.cross(b,b.mT,1); L.cross(b,b.mT,dim=2); L.cross(q,q*q);
+    v.cross(u); x.cross(y,1); L.cross(x,y,0); L.cross(c,c); L.cross(w,w); L.cross(one,x);
+    L.cross(x,v); L.cross(ints,ints.flip(0)); L.cross(ints,x); L.cross(x,floats); L.cross(x,y,5);
+    L.cross(m,b); L.cross(s,s); L.linalg.cross(x,y); L.linalg.cross(b,b.mT,dim=1);
+    L.linalg.cross(q,q*q,dim=0); L.linalg.cross(x,v); L.linalg.cross(q,q); L.linalg.cross(one,x);
+    L.linalg.cross(input=v,other=u); L.linalg.cross(e,e); L.linalg.diagonal(b);
+    L.linalg.diagonal(x,offset=1); L.linalg.diagonal(c,dim1=0,dim2=1);
+    L.linalg.diagonal(A=m,offset=-1); L.linalg.diagonal(v); L.linalg.multi_dot([x,m]);
+    L.linalg.multi_dot([x,m,q]); L.linalg.multi_dot([v,m,q,w]); L.linalg.multi_dot([x,m,v]);
+    L.linalg.multi_dot((v,m,q)); L.linalg.multi_dot([v,u]); L.linalg.multi_dot([x]);
+    L.linalg.multi_dot([]); L.linalg.multi_dot([b,m]); L.linalg.multi_dot([x,v,q]);
+    L.linalg.multi_dot([x,x]); L.linalg.multi_dot([x,q.float()]); L.linalg.multi_dot([s,m]);
+    L.linalg.multi_dot([ints,ints.T]); L.linalg.multi_dot([x.T,x,q,q.T,m]);
+    L.linalg.multi_dot([e,m]); L.chain_matmul(x,m,q); L.chain_matmul(x,m); L.chain_matmul(x,x);
+    L.chain_matmul(x,v); L.chain_matmul(q.T,m,x.T,x,q); L.block_diag(x,q); L.block_diag(x);
+    L.block_diag(v,s,x); L.block_diag(b); L.block_diag(); L.block_diag(x,ints); L.block_diag(e,m);
+    L.block_diag(v); L.block_diag(s); L.block_diag(m,m,m); L.block_diag(e.T,v);
+    L.block_diag(mask,ints);
+"""
 EINSUM = """
     L.einsum('ij,jk->ik',x,q); L.einsum('ij,jk->ik',[x,q]); L.einsum('ij,jk->ik',(x,q));
     L.einsum(x,[0,1],q,[1,2],[0,2]); L.einsum(x,[0,1],q,[1,2]); L.einsum(x,[3,1],q,[1,2]);
@@ -43,7 +79,7 @@ EINSUM = """
 """
 
 
-@pytest.mark.parametrize("expression", listed(PRODUCTS, EINSUM))
+@pytest.mark.parametrize("expression", listed(PRODUCTS, SUMS, OTHERS, EINSUM))
 def test_functions_are_those_of_pytorch(expression: str, torch):
     check_like_torch(torch, expression)
 

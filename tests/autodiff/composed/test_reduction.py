@@ -1,202 +1,30 @@
-"""Reductions, scans and softmax: known results, and PyTorch's over many calls."""
+"""Reductions, scans and softmax: known results; PyTorch's are compared in test_parity.py."""
 
 import pickle
-import warnings
 from math import inf, nan
-from typing import Any
 
 import numpy as np
 import pytest
 
 import autodiff
 from autodiff import autograd, tensor
+from tests.autodiff.composed.expressions import check_like_torch, listed
 
-ANY_INPUT = """
-sum(x)  sum(x, 0)  sum(x, (0, -1))  sum(x, [-1], True)  sum(x, None, True)  sum(x, ())
-sum(x, 0, dtype=float64)  sum(x, axis=0, keepdims=True)  sum(input=x, dim=0)  x.sum(-1)
-nansum(x)  nansum(x, 0, True)  prod(x)  prod(x, 0)  prod(x, -1, True)  prod(x, dtype=float64)
-cumsum(x, 0)  cumsum(x, -1, dtype=float64)  cumprod(x, 0)  cumprod(x, -1)
-count_nonzero(x)  count_nonzero(x, 0)  count_nonzero(x, dim=(0, -1))
-any(x)  any(x, 0)  any(x, (0, -1), True)  any(x, ())  all(x)  all(x, -1, True)  all(x, dim=[0])
-max(x)  max(x, 0)  max(x, -1, True)  max(x, x)  max(x, other=x)  min(x)  min(x, dim=0)  x.min(-1)
-amax(x)  amax(x, 0)  amax(x, (0, -1), True)  amin(x, [0])  x.amin(-1, keepdim=True)
-aminmax(x)  aminmax(x, dim=0)  aminmax(x, dim=-1, keepdim=True)  aminmax(x, keepdim=True)
-cummax(x, 0)  cummax(x, -1)  cummin(x, 0)  cummin(x, dim=-1)  logsumexp(x, 0)
-logsumexp(x, (0, -1), keepdim=True)  softmax(x, 0, dtype=float64)  log_softmax(x, -1, float64)
-diff(x)  diff(x, 2)  diff(x, dim=0)  diff(x, 0)  diff(x, 9)  diff(x, prepend=x, append=x)
-mean(x, dtype=float64)  mean(x, 0, True, dtype=float64)
-"""
-NUMBERS = """
-argmax(x)  argmax(x, 0)  argmax(x, -1, True)  argmax(x, keepdim=True)  argmin(x)  argmin(x, dim=0)
-median(x)  median(x, -1, True).values  nanmedian(x)  nanmedian(x, 0).values
-"""
-FLOATS = """
-mean(x)  mean(x, 0)  mean(x, (0, -1), True)  x.mean(dim=-1)  nanmean(x)  nanmean(x, -1, True)
-var(x)  var(x, 0)  var(x, False)  var(x, 0, False, True)  var(x, (0, -1), correction=0)
-var(x, correction=0.5, keepdim=True)  var(x, dim=0, unbiased=False)  std(x)  std(x, -1)
-std(x, True)  std(x, [0], keepdim=True)  var_mean(x)  var_mean(x, 0, keepdim=True)
-std_mean(x, False)  std_mean(x, -1, correction=0)
-norm(x)  norm(x, 2, 0)  norm(x, 'fro', (0, -1), True)  norm(x, 1)  norm(x, 3, -1)  norm(x, 0.5)
-norm(x, 0, 0)  norm(x, inf)  norm(x, -inf)  norm(x, p=1.5, dim=0, keepdim=True)  norm(x, -1)
-norm(x, None)  norm(x, dtype=float64)  softmax(x, 0)  softmax(x, -1)  log_softmax(x, 0)
-quantile(x, 0.3)  quantile(x, 1, 0)  quantile(x, q=0.5, dim=-1, keepdim=True)
-quantile(x, tensor([0.0, 0.4, 1.0], dtype=x.dtype), 0)  quantile(x, 0.6, interpolation='lower')
-quantile(x, 0.6, interpolation='higher')  quantile(x, 0.6, -1, interpolation='nearest')
-quantile(x, 0.6, 0, True, interpolation='midpoint')  quantile(x, tensor(0.5, dtype=x.dtype))
-"""
-KINKED = """
-norm(x)  norm(x, 1)  norm(x, 3)  norm(x, 0.5)  norm(x, -1)  norm(x, inf)  norm(x, -inf)
-norm(x, 2, 0)  norm(x, 1.5, -1, True)  std(x, 0)  amax(x, 0)  max(x)  min(x, 0)  median(x)
-median(x, 0)  nanmedian(x)  cummax(x, -1)  amin(x, (0, 1), True)  aminmax(x)
-"""
-REFUSED = """
-sum(x, 2)  sum(x, -3)  sum(x, (0, 5))  sum(x, (0, 0))  sum(x, 0.5)  sum(x, 'a')  sum([1, 2])
-sum(x, 0, axis=0)  sum(x, dim=0, axis=0)  sum(x, 0, keepdims=True, foo=1)  sum(scalar, 1)
-mean(ints)  mean(bools)  mean(x, dtype=int64)  nanmean(ints)  prod(x, (0, 1))  prod(x, keepdim=True)
-cumsum(x)  cumsum(x, None)  cumsum(x, 2)  cumprod(scalar, 1)
-max(x, 2)  max(x, (0, 1))  max(x, 2.0)  max(x, keepdim=True)  max(empty)  max(empty, 0)  min(empty)
-amax(empty)  amax(empty, 0)  amax(empty, (0, 1))  amax(x, 2)  aminmax(empty)  aminmax(empty, dim=0)
-aminmax(x, dim=(0, 1))  argmax(empty)  argmin(empty, 0)  argmax(bools)  argmax(x, (0, 1))
-argmax(x, 3)  cummax(x)  cummax(x, 2)  median(bools)  median(x, keepdim=True)  median(empty, 0)
-var(ints)  std(bools)  var(x, 0, unbiased=False, correction=1)  var(x, 5)  var_mean(ints)
-norm(ints)  norm(bools)  norm(x, 2, 5)  norm(x, 'inf')  norm(empty, inf)
-softmax(x)  softmax(x, None)  softmax(x, (0, 1))  softmax(x, 2)  softmax(ints, 0)
-log_softmax(ints, 0)  logsumexp(x)  logsumexp(x, None)  logsumexp(x, 2)
-quantile(ints, 0.5)  quantile(x, 1.5)  quantile(x, tensor(-0.5))  quantile(x, tensor([[0.5]]))
-quantile(empty, 0.5)  quantile(x, 0.5, interpolation='other')  quantile(x, 0.5, 2)
-quantile(x, tensor(0.5).double())  diff(scalar)  diff(x, -1)  diff(x, dim=2)  count_nonzero(x, 2)
-any(x, 2)  all(x, (0, 0))
+TRAPEZOIDS = """
+    L.trapezoid(x); L.trapezoid(x,v); L.trapezoid(x,y); L.trapezoid(x,y,dim=0);
+    L.trapezoid(x,dx=.5); L.trapezoid(y=x,x=v[:2],dim=0); L.trapezoid(c,v,dim=1);
+    L.trapezoid(c,q,dim=-1); L.trapz(x,dx=2); L.trapezoid(c,one[:,:1].expand(3,4)); L.trapezoid(s);
+    L.trapezoid(e.T.detach()); L.trapezoid(x[:,:1]); L.trapezoid(ints); L.trapezoid(ints,v);
+    L.trapezoid(mask); L.trapezoid(x,w); L.trapezoid(x,v,dx=1); L.trapezoid(x,dim=2);
+    L.trapezoid(x,ints[0]); L.cumulative_trapezoid(x); L.trapezoid(x,dim=0);
+    L.cumulative_trapezoid(x,v); L.cumulative_trapezoid(c,dim=0,dx=3); L.cumulative_trapezoid(ints);
+    L.cumulative_trapezoid(x[:,:1].detach()); L.cumulative_trapezoid(c,z[0],dim=1);
 """
 
 
-def calls(text: str) -> list[str]:
-    return [call for line in text.splitlines() for call in line.split("  ") if call]
-
-
-def array(kind: str, shape: tuple[int, ...] = (3, 4)) -> np.ndarray:
-    """Numbers with ties, zeros and either sign."""
-    rng = np.random.default_rng(3)
-    return rng.integers(0 if kind == "uint8" else -3, 4, shape).astype(kind)
-
-
-def evaluate(ns, call: str, **tensors: Any) -> Any:
-    function = call if call.startswith("x.") else f"ns.{call}"
-    names = {"float64": ns.float64, "int64": ns.int64, "tensor": ns.tensor, "inf": inf}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # both warn of empty means and degrees of freedom
-        return eval(function, {"ns": ns, **names, **tensors})
-
-
-def outcome(ns, call: str, **tensors: Any) -> list | type:
-    """The results as arrays, or the type of the error."""
-    try:
-        results = evaluate(ns, call, **tensors)
-    except Exception as error:
-        return type(error)
-    results = results if isinstance(results, tuple) else (results,)
-    return [np.asarray(r.detach().numpy()) for r in results]
-
-
-def assert_same(found: Any, expected: Any, rtol: float = 1e-6) -> None:
-    if isinstance(found, type) or isinstance(expected, type):
-        assert found is expected
-        return
-    assert [a.dtype for a in found] == [a.dtype for a in expected]
-    for a, b in zip(found, expected, strict=True):
-        assert a.shape == b.shape
-        np.testing.assert_allclose(a, b, rtol, rtol, equal_nan=True)
-
-
-@pytest.mark.parametrize("kind", ["float32", "float64", "int64", "int32", "uint8", "bool"])
-@pytest.mark.parametrize("call", [c for text in (ANY_INPUT, NUMBERS, FLOATS) for c in calls(text)])
-def test_results_are_those_of_pytorch(torch, call: str, kind: str):
-    x = array(kind)
-    assert_same(outcome(autodiff, call, x=tensor(x)), outcome(torch, call, x=torch.tensor(x)))
-
-
-@pytest.mark.parametrize("shape", [(), (1,), (5,), (2, 3, 4), (0,), (2, 0), (0, 3, 2)], ids=str)
-@pytest.mark.parametrize("call", [c for text in (ANY_INPUT, NUMBERS, FLOATS) for c in calls(text)])
-def test_results_of_every_shape_are_those_of_pytorch(torch, call: str, shape: tuple[int, ...]):
-    if len(shape) < 2 and "(0, -1)" in call:
-        pytest.skip("both are the same axis")
-    x = array("float64", shape)
-    if 0 in shape and "-1)" in call and "norm" in call:
-        pytest.skip("PyTorch refuses the norm of order -1 of nothing")
-    assert_same(outcome(autodiff, call, x=tensor(x)), outcome(torch, call, x=torch.tensor(x)))
-
-
-def derivatives(ns, call: str, values: np.ndarray) -> list[np.ndarray]:
-    """The first gradient of a weighted sum of the results, and the second of the first."""
-    x = ns.tensor(values, requires_grad=True)
-    results = evaluate(ns, call, x=x)
-    results = results if isinstance(results, tuple) else (results,)
-    rng = np.random.default_rng(1)
-    total: Any = 0.0
-    for result in results:
-        if result.requires_grad:
-            total = total + (result * ns.tensor(rng.uniform(0.5, 1.5, tuple(result.shape)))).sum()
-    (first,) = ns.autograd.grad(total, x, create_graph=True)
-    second = None
-    if first.requires_grad:
-        along = ns.tensor(rng.uniform(0.5, 1.5, values.shape))
-        (second,) = ns.autograd.grad((first * along).sum(), x, allow_unused=True)
-    zeros = ns.zeros(values.shape, dtype=ns.float64)
-    return [(zeros if g is None else g.detach() + zeros).numpy() for g in (first, second)]
-
-
-UNDIFFERENTIATED = ("count_nonzero", "any", "all", "argm", "norm(x, 0, 0)", "diff(x, 9)")
-
-
-@pytest.mark.parametrize("shape", [(), (5,), (3, 4), (2, 3, 2)], ids=str)
-@pytest.mark.parametrize(
-    "call",
-    [
-        call
-        for text in (ANY_INPUT, NUMBERS, FLOATS)
-        for call in calls(text)
-        if not call.startswith(UNDIFFERENTIATED)
-    ],
-)
-def test_derivatives_are_those_of_pytorch(torch, call: str, shape: tuple[int, ...]):
-    rng = np.random.default_rng(2)
-    values = rng.permutation(np.arange(1.0, np.prod(shape) + 1)).reshape(shape) / 4 - 1.1
-    if len(shape) < 2 and "(0, -1)" in call:
-        pytest.skip("both are the same axis")
-    if shape == () and call.startswith(("diff", "std", "var")):
-        pytest.skip("there is no axis to take differences along, and no deviation")
-    assert_same(derivatives(autodiff, call, values), derivatives(torch, call, values), 1e-9)
-
-
-@pytest.mark.parametrize("call", ["prod(x)", "prod(x, 0)", "prod(x, 1)", "cumprod(x, 0)"])
-def test_products_are_twice_differentiable_at_zeros(torch, call: str):
-    values = np.array([[2.0, 0.0, 3.0], [0.0, 0.0, 1.5], [0.5, 2.5, 4.0], [0.0, 1.0, 0.0]])
-    assert_same(derivatives(autodiff, call, values), derivatives(torch, call, values), 1e-12)
-
-
-@pytest.mark.parametrize(
-    "call",
-    calls(KINKED),
-)
-def test_gradients_at_zeros_and_ties_are_those_of_pytorch(torch, call: str):
-    values = np.array([[0.0, 2.0, -2.0], [0.0, 2.0, 2.0], [0.0, -2.0, -1.0]])
-    found, expected = (derivatives(ns, call, values)[0] for ns in (autodiff, torch))
-    np.testing.assert_allclose(found, expected, 1e-12)
-
-
-@pytest.mark.parametrize("call", calls(REFUSED))
-def test_refusals_are_those_of_pytorch(torch, call: str):
-    def inputs(ns) -> dict[str, Any]:
-        return {
-            "x": ns.ones(2, 3),
-            "ints": ns.tensor([[1, 2]]),
-            "bools": ns.tensor([[True]]),
-            "scalar": ns.tensor(1.0),
-            "empty": ns.zeros(0, 3),
-        }
-
-    expected = outcome(torch, call, **inputs(torch))
-    assert isinstance(expected, type), "PyTorch takes this"
-    assert outcome(autodiff, call, **inputs(autodiff)) is expected
+@pytest.mark.parametrize("expression", listed(TRAPEZOIDS))
+def test_integrals_are_those_of_pytorch(expression: str, torch):
+    check_like_torch(torch, expression)
 
 
 def test_integers_are_summed_in_int64_and_uint8_has_truth_in_uint8():

@@ -168,7 +168,7 @@ def test_what_does_not_count_in_scatter_reduce_has_no_gradient():
 def test_index_out_of_bounds_is_named():
     with pytest.raises(RuntimeError, match="axis 1 must be at least 0 and below 3"):
         autodiff.ones(2, 3).gather(1, autodiff.tensor([[3]]))
-    with pytest.raises(IndexError, match="dim=0 must be at least 0 and below 2"):
+    with pytest.raises(IndexError, match="axis 0 must be at least 0 and below 2"):
         autodiff.ones(2, 3).index_select(0, autodiff.tensor([-1]))
 
 

@@ -81,6 +81,8 @@ MOVED = """
     ints.flip(0); ints.roll(1); L.clone(x);
 """
 COPIES = """
+    L.cartesian_prod(v,w); L.cartesian_prod(v,w,u); L.cartesian_prod(v); L.cartesian_prod(x,v);
+    L.cartesian_prod(v,v[:0]); L.cartesian_prod(v,s); L.cartesian_prod(ints[0],ints[1]);
     x.t().ravel(); x.repeat_interleave(2); x.repeat_interleave(2,0);
     x.repeat_interleave(2,dim=-1); x.rot90(); x.rot90(-1); L.rot90(z,1,[1,2]); x.unfold(1,2,1);
     x.unfold(1,4,1); x.unfold(1,2,0); x.unfold(1,0,1); z.unfold(1,2,1); z.unfold(0,2,3);
