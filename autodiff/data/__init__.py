@@ -1,0 +1,1 @@
+"""Data sets, the order in which they are gone through, and loading them in batches."""
