@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from autodiff import Tensor, overwrite, zeros_like
+from autodiff import Tensor, zeros_like
 from autodiff.compiler import guard
-from optim.optimizer import Optimizer, non_negative
+from optim.elementwise import Elementwise, gradient
+from optim.optimizer import non_negative
 
 
-class SGD(Optimizer):
+class SGD(Elementwise):
     """Gradient descent, with momentum if asked.
 
     With g = gradient + weight_decay * p:
@@ -22,6 +23,8 @@ class SGD(Optimizer):
     Source: Polyak 1964, doi:10.1016/0041-5553(64)90137-5; Nesterov 1983; in the form of Sutskever
         et al. 2013, but lr multiplies the momentum too.
     """
+
+    counts = ()
 
     def __init__(
         self,
@@ -54,12 +57,13 @@ class SGD(Optimizer):
         super().__init__(params, options)
 
     def update(self, pairs: list[tuple[Tensor, Tensor]], options: dict[str, Any]) -> None:
+        """Make one step of parameters of one group, given with their gradients."""
         momentum, nesterov = guard(
             lambda: (options["momentum"] != 0, options["nesterov"]), watched=options
         )
         if not momentum:
             rows = [((p,), (g,)) for p, g in pairs]
-            overwrite(rows, _descent, _numbers, _form, options, self.programs)
+            self.write(rows, _descent, _numbers, options)
             return
 
         rule = _nesterov if nesterov else _momentum
@@ -72,13 +76,7 @@ class SGD(Optimizer):
             by_first[first].append(((p, state["momentum_buffer"]), (g,)))
         for first, alike in by_first.items():
             if alike:
-                overwrite(
-                    alike, rule, partial(_momentum_numbers, [first]), _form, options, self.programs
-                )
-
-
-def _form(options: dict[str, Any]) -> dict[str, Any]:
-    return {"ascends": bool(options["maximize"]), "decays": options["weight_decay"] != 0}
+                self.write(alike, rule, partial(_momentum_numbers, [first]), options)
 
 
 def _numbers(options: dict[str, Any]) -> tuple[float, ...]:
@@ -92,22 +90,16 @@ def _momentum_numbers(first: list[bool], options: dict[str, Any]) -> tuple[float
     return *_numbers(options), options["momentum"], share
 
 
-def _gradient(p, g, weight_decay, decays, ascends):
-    if ascends:
-        g = -g
-    return g + weight_decay * p if decays else g
-
-
 def _descent(p, g, lr, weight_decay, *, decays, ascends):
-    return (p - lr * _gradient(p, g, weight_decay, decays, ascends),)
+    return (p - lr * gradient(p, g, weight_decay, decays, ascends),)
 
 
 def _momentum(p, b, g, lr, weight_decay, momentum, share, *, decays, ascends):
-    b = momentum * b + share * _gradient(p, g, weight_decay, decays, ascends)
+    b = momentum * b + share * gradient(p, g, weight_decay, decays, ascends)
     return p - lr * b, b
 
 
 def _nesterov(p, b, g, lr, weight_decay, momentum, share, *, decays, ascends):
-    g = _gradient(p, g, weight_decay, decays, ascends)
+    g = gradient(p, g, weight_decay, decays, ascends)
     b = momentum * b + share * g
     return p - lr * (g + momentum * b), b

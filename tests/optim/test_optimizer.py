@@ -17,6 +17,14 @@ OPTIMIZERS = {
     "Adam": lambda params, module=optim: module.Adam(params, lr=0.05),
     "AMSGrad": lambda params, module=optim: module.Adam(params, lr=0.05, amsgrad=True),
     "AdamW": lambda params, module=optim: module.AdamW(params, lr=0.05),
+    "RMSprop": lambda params, module=optim: module.RMSprop(params, momentum=0.5, centered=True),
+    "Adagrad": lambda params, module=optim: module.Adagrad(params, lr=0.05, lr_decay=0.1),
+    "Adadelta": lambda params, module=optim: module.Adadelta(params),
+    "Adamax": lambda params, module=optim: module.Adamax(params, lr=0.05),
+    "NAdam": lambda params, module=optim: module.NAdam(params, lr=0.05),
+    "RAdam": lambda params, module=optim: module.RAdam(params, lr=0.05),
+    "ASGD": lambda params, module=optim: module.ASGD(params, t0=3),
+    "Rprop": lambda params, module=optim: module.Rprop(params),
 }
 every_optimizer = pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
 
@@ -61,8 +69,9 @@ def test_parameters_without_a_gradient_are_skipped(make):
     (w**2).sum().backward()
     optimizer.step()
     assert b.tolist() == before
-    assert b not in optimizer.state or not optimizer.state[b]
-    assert 1 not in optimizer.state_dict()["state"]
+    if not isinstance(optimizer, optim.Adagrad):  # its sums are there from the beginning
+        assert b not in optimizer.state or not optimizer.state[b]
+        assert 1 not in optimizer.state_dict()["state"]
 
 
 @every_optimizer
@@ -122,7 +131,7 @@ def test_mixed_dtypes_keep_their_own(make):
     optimizer.step()
     assert [p.dtype for p in params] == [autodiff.float32, autodiff.float64]
     for p, entries in optimizer.state.items():
-        assert all(v.dtype == p.dtype for k, v in entries.items() if k != "step")
+        assert all(v.dtype == p.dtype for k, v in entries.items() if k not in optimizer.counts)
 
 
 @every_optimizer
@@ -131,6 +140,7 @@ def test_a_learning_rate_of_zero_changes_nothing(make):
     optimizer = make(params)
     for group in optimizer.param_groups:
         group["lr"] = 0.0
+        group["step_sizes"] = 0.0, 0.0  # of Rprop
     before = values(params)
     train(autodiff, params, optimizer, 3)
     np.testing.assert_array_equal(values(params), before)
@@ -190,12 +200,12 @@ def test_groups_have_options_of_their_own():
     np.testing.assert_allclose(np.array(before[1]) - b.detach().numpy(), 0.5)
 
 
-@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW"])
+@pytest.mark.parametrize("name", sorted({*OPTIMIZERS} - {"momentum", "AMSGrad"}))
 def test_groups_train_as_in_pytorch(name, torch):
     reached = []
     for ns, module in ((autodiff, optim), (torch, torch.optim)):
         w, b = parameters(ns)
-        groups = [{"params": [w], "weight_decay": 0.1}, {"params": [b], "lr": 0.02}]
+        groups = [{"params": [w], "maximize": True}, {"params": [b], "lr": 0.02}]
         train(ns, [w, b], getattr(module, name)(groups, lr=0.01))
         reached.append(values([w, b]))
     np.testing.assert_allclose(*reached, rtol=1e-12)
@@ -332,7 +342,9 @@ def test_state_dicts_go_to_pytorch_and_come_back(make, torch):
     third = make(back)
     third.load_state_dict(second.state_dict())
     train(autodiff, back, third, 5)
-    np.testing.assert_allclose(values(back), values(straight), rtol=1e-11)
+    # PyTorch loads the mu_product of NAdam in the dtype of its parameter.
+    rtol = 1e-8 if isinstance(first, optim.NAdam) else 1e-11
+    np.testing.assert_allclose(values(back), values(straight), rtol=rtol)
 
 
 def broken(kind, state):
