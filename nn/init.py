@@ -10,11 +10,12 @@ import warnings
 
 import numpy as np
 
-from autodiff import Generator, Tensor, as_tensor, empty, eye, no_grad, rand
+from autodiff import Generator, Tensor, arange, as_tensor, empty, eye, float64, no_grad, rand
 
 __all__ = (
     "calculate_gain",
     "constant_",
+    "dirac_",
     "eye_",
     "kaiming_normal_",
     "kaiming_uniform_",
@@ -24,6 +25,7 @@ __all__ = (
     "sparse_",
     "trunc_normal_",
     "uniform_",
+    "uniform_by_fan_in_",
     "xavier_normal_",
     "xavier_uniform_",
     "zeros_",
@@ -94,8 +96,9 @@ def trunc_normal_(
         )
     low, high = (math.erf((end - mean) / (std * math.sqrt(2.0))) for end in (a, b))
     with no_grad():
-        tensor.uniform_(low, high, generator=generator)
-        return tensor.erfinv_().mul_(std * math.sqrt(2.0)).add_(mean).clamp_(min=a, max=b)
+        # In float32 one draw in 2^24 is -1, where the inverse is infinite; in float16 one in 2^11.
+        drawn = empty(tensor.shape, dtype=float64).uniform_(low, high, generator=generator)
+        return tensor.copy_(drawn.erfinv_().mul_(std * math.sqrt(2.0)).add_(mean)).clamp_(a, b)
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
@@ -122,18 +125,37 @@ def eye_(tensor: Tensor) -> Tensor:
         return tensor.copy_(eye(*tensor.shape))
 
 
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """The weight of a convolution that passes on as many channels of each group as it can.
+
+    Raises: ValueError if it is no weight of a convolution, or of one without so many groups.
+    """
+    if tensor.ndim not in (3, 4, 5):
+        raise ValueError(f"dirac_ fills tensors of 3 to 5 axes, got shape {tuple(tensor.shape)}")
+    if tensor.shape[0] % groups:
+        raise ValueError(f"dirac_: {tensor.shape[0]} channels do not make {groups} groups")
+    rows = tensor.shape[0] // groups
+    channels = arange(min(rows, tensor.shape[1]))
+    centre = [n // 2 for n in tensor.shape[2:]]
+    zeros_(tensor)
+    with no_grad():
+        for group in range(groups):
+            tensor[(group * rows + channels, channels, *centre)] = 1.0
+    return tensor
+
+
 def xavier_uniform_(
     tensor: Tensor, gain: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
     """Uniform in ±gain sqrt(6 / (fan_in + fan_out))."""
-    fan_in, fan_out = _fans(tensor)
+    fan_in, fan_out = _calculate_fan_in_and_fan_out(tensor)
     bound = gain * math.sqrt(6.0 / (fan_in + fan_out))
     return uniform_(tensor, -bound, bound, generator)
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal with std gain sqrt(2 / (fan_in + fan_out))."""
-    fan_in, fan_out = _fans(tensor)
+    fan_in, fan_out = _calculate_fan_in_and_fan_out(tensor)
     return normal_(tensor, 0.0, gain * math.sqrt(2.0 / (fan_in + fan_out)), generator)
 
 
@@ -201,7 +223,18 @@ def sparse_(
         return tensor.normal_(0.0, std, generator=generator).masked_fill_(ranks < zeros, 0.0)
 
 
-def _fans(tensor: Tensor) -> tuple[int, int]:
+def uniform_by_fan_in_(weight: Tensor, bias: Tensor | None, fan_in: int) -> None:
+    """Both uniform in ±1/sqrt(fan_in), as linear and convolutional layers start.
+
+    Source: LeCun et al. 1998, "Efficient BackProp", up to a factor.
+    """
+    bound = 1 / math.sqrt(fan_in) if fan_in else 0.0
+    uniform_(weight, -bound, bound)
+    if bias is not None:
+        uniform_(bias, -bound, bound)
+
+
+def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
     """How many inputs each output of a weight has, and how many outputs each input."""
     if tensor.ndim < 2:
         raise ValueError(
@@ -214,7 +247,7 @@ def _fans(tensor: Tensor) -> tuple[int, int]:
 def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
     if mode not in ("fan_in", "fan_out"):
         raise ValueError(f"mode must be 'fan_in' or 'fan_out', got {mode!r}")
-    fan_in, fan_out = _fans(tensor)
+    fan_in, fan_out = _calculate_fan_in_and_fan_out(tensor)
     fan = fan_in if mode == "fan_in" else fan_out
     return calculate_gain(nonlinearity, a) / math.sqrt(fan)
 

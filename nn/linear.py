@@ -1,6 +1,5 @@
 """Layers that are linear in their input, or only give it another shape."""
 
-import math
 from typing import Any
 
 from autodiff import Tensor, empty
@@ -47,7 +46,7 @@ class Linear(Module):
 
     def reset_parameters(self) -> None:
         """Draw weight and bias anew."""
-        _draw(self.weight, self.bias, self.in_features)
+        init.uniform_by_fan_in_(self.weight, self.bias, self.in_features)
 
     def forward(self, input: Tensor) -> Tensor:
         try:
@@ -95,7 +94,7 @@ class Bilinear(Module):
 
     def reset_parameters(self) -> None:
         """Draw weight and bias anew."""
-        _draw(self.weight, self.bias, self.in1_features)
+        init.uniform_by_fan_in_(self.weight, self.bias, self.in1_features)
 
     def forward(self, input1: Tensor, input2: Tensor) -> Tensor:
         return F.bilinear(input1, input2, self.weight, self.bias)
@@ -105,14 +104,6 @@ class Bilinear(Module):
             f"in1_features={self.in1_features}, in2_features={self.in2_features}, "
             f"out_features={self.out_features}, bias={self.bias is not None}"
         )
-
-
-def _draw(weight: Tensor, bias: Tensor | None, fan_in: int) -> None:
-    """Uniform in ±1/sqrt(fan_in): LeCun et al. 1998, "Efficient BackProp", up to a factor."""
-    bound = 1 / math.sqrt(fan_in) if fan_in else 0.0
-    init.uniform_(weight, -bound, bound)
-    if bias is not None:
-        init.uniform_(bias, -bound, bound)
 
 
 class Flatten(Module):
