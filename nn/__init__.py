@@ -107,6 +107,7 @@ from nn.resampling import (
     UpsamplingBilinear2d,
     UpsamplingNearest2d,
 )
+from nn.summary import summary
 from nn.transformer import (
     Transformer,
     TransformerDecoder,

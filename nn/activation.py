@@ -204,7 +204,7 @@ class Hardtanh(_Activation):
         return F.hardtanh(input, self.min_val, self.max_val, self.inplace)
 
 
-class Hardsigmoid(_Activation):
+class Hardsigmoid(Module):
     """relu6(x + 3) / 6."""
 
     def __init__(self, inplace: bool = False) -> None:
@@ -214,7 +214,7 @@ class Hardsigmoid(_Activation):
         return F.hardsigmoid(input, self.inplace)
 
 
-class Hardswish(_Activation):
+class Hardswish(Module):
     """x relu6(x + 3) / 6."""
 
     def __init__(self, inplace: bool = False) -> None:

@@ -155,7 +155,7 @@ class MultiheadAttention(Module):
         if self.in_proj_weight is not None:
             weights = self.in_proj_weight.chunk(3)
         else:
-            weights = self.q_proj_weight, self.k_proj_weight, self.v_proj_weight  # type: ignore[assignment]
+            weights = self.q_proj_weight, self.k_proj_weight, self.v_proj_weight
         biases = (None, None, None) if bias is None else bias.chunk(3)
         return tuple([F.linear(*row) for row in zip((query, key, value), weights, biases)])
 

@@ -67,8 +67,10 @@ class Embedding(Module):
         """An Embedding of this table, which is not trained unless `freeze` is False."""
         if embeddings.ndim != 2:
             raise ValueError(f"embeddings must be a table, got shape {tuple(embeddings.shape)}")
+        rows, columns = embeddings.shape
         return cls(
-            *embeddings.shape,
+            rows,
+            columns,
             padding_idx=padding_idx,
             max_norm=max_norm,
             norm_type=norm_type,

@@ -238,7 +238,8 @@ class Module(Hooked):
         """Set training mode here and below."""
         if not isinstance(mode, bool):
             raise ValueError(f"train() takes True or False, got {mode!r}")
-        self.training = mode
+        if self.training is not mode:  # so that a step to be compiled may say train() each time
+            self.training = mode
         for child in self.children():
             child.train(mode)
         return self

@@ -58,7 +58,7 @@ class _Layer(Module):
             setattr(self, f"norm{i}", LayerNorm(d_model, layer_norm_eps, **options))
         for i in range(1, 3 + self._crosses):
             setattr(self, f"dropout{i}", Dropout(dropout))
-        self.activation = activation
+        self.activation: Any = activation
 
     _crosses = False
 

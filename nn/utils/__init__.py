@@ -1,6 +1,6 @@
 """What is done to the parameters of a model, and to sequences before they are given to one."""
 
-from nn.utils import rnn
+from nn.utils import parametrizations, parametrize, rnn
 from nn.utils.clip import (
     clip_grad_norm_,
     clip_grad_value_,
@@ -8,3 +8,4 @@ from nn.utils.clip import (
     get_total_norm,
 )
 from nn.utils.convert import parameters_to_vector, vector_to_parameters
+from nn.utils.weight_normalization import remove_weight_norm, weight_norm

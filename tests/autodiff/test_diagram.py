@@ -3,7 +3,9 @@
 import pytest
 
 import autodiff
+import nn
 from autodiff import autograd, tensor
+from autodiff.diagram import multiply_adds
 
 
 @pytest.fixture
@@ -74,3 +76,33 @@ def test_what_was_not_recorded_has_no_tape():
         autodiff.tape(tensor([1.0]))
     with pytest.raises(TypeError, match="float"):
         autodiff.tape(1.0)
+
+
+@pytest.mark.parametrize(
+    ("compute", "expected"),
+    [
+        (lambda x: x @ x.T, 3 * 4 * 3),
+        (lambda x: x @ autodiff.ones(4), 3 * 4),
+        (lambda x: autodiff.ones(2, 5, 3) @ x, 2 * 5 * 3 * 4),
+        (lambda x: x[0] @ x[1], 4),
+        (lambda x: autodiff.einsum("ij,kj->ik", x, x), 3 * 4 * 3),
+        (lambda x: autodiff.einsum("...j,kj,k", autodiff.ones(2, 5, 4), x, x[:, 0]), 10 * 4 * 3),
+        (lambda x: autodiff.einsum("i j->j i", x), 3 * 4),
+        (lambda x: nn.functional.linear(x, autodiff.ones(2, 4)), 3 * 4 * 2),
+        (lambda x: nn.functional.linear(autodiff.ones(2, 4), x), 3 * 4 * 2),
+        (lambda x: nn.functional.conv1d(x[None], autodiff.ones(2, 3, 2)), 2 * 3 * 3 * 2),
+        (lambda x: nn.functional.conv_transpose1d(x[None], autodiff.ones(3, 2, 2)), 12 * 2 * 2),
+        (lambda x: nn.functional.conv_transpose1d(autodiff.ones(1, 3, 4), x[:, :, None]), 48),
+        (lambda x: (x * x).exp().sum(), 0),
+    ],
+)
+def test_multiply_adds_are_counted(compute, expected):
+    x = autodiff.ones(3, 4, requires_grad=True)
+    assert sum(map(multiply_adds, autodiff.tape(compute(x)))) == expected
+
+
+def test_multiply_adds_are_counted_before_the_backward_pass():
+    out = autodiff.ones(2, 2, requires_grad=True) @ autodiff.ones(2)
+    out.sum().backward()
+    with pytest.raises(RuntimeError, match="count before"):
+        multiply_adds(out.grad_fn)

@@ -1,9 +1,11 @@
+import inspect
 import math
 
 import numpy as np
 import pytest
 
 import autodiff
+import nn
 from nn import init
 
 
@@ -57,12 +59,48 @@ def test_trunc_normal():
     assert values.mean() == pytest.approx(0.5914, abs=0.02)
 
 
+def test_trunc_normal_has_no_outliers_in_half_precision():
+    values = init.trunc_normal_(autodiff.empty(200, 300, dtype=autodiff.float16), std=0.02)
+    assert 0.06 < abs(values.numpy()).max() < 0.12
+
+
 @pytest.mark.parametrize("shape", [(5, 5), (7, 3), (3, 7), (4, 2, 3)])
 def test_orthogonal(shape):
     matrix = drawn(init.orthogonal_, 2.0, shape=shape).reshape(shape[0], -1)
     rows, columns = matrix.shape
     product = matrix @ matrix.T if rows <= columns else matrix.T @ matrix
     np.testing.assert_allclose(product, 4.0 * np.eye(min(rows, columns)), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "groups"),
+    [((3, 16, 5), 1), ((6, 2, 3, 4), 3), ((4, 4, 1, 2, 3), 2), ((2, 2, 1), 2), ((0, 2, 3), 1)],
+)
+def test_dirac(torch, shape, groups):
+    expected = torch.nn.init.dirac_(torch.empty(shape), groups)
+    assert (drawn(init.dirac_, groups, shape=shape) == expected.numpy()).all()
+
+
+def test_a_dirac_convolution_passes_its_input_on():
+    x = autodiff.rand(2, 3, 5, 5)
+    weight = init.dirac_(autodiff.empty(3, 3, 3, 3))
+    assert (nn.functional.conv2d(x, weight, padding=1) == x).all()
+
+
+def test_no_function_of_pytorch_is_missing(torch):
+    theirs = {
+        name
+        for name in vars(torch.nn.init)
+        if (name.endswith("_") and not name.startswith("_")) or name == "calculate_gain"
+    }
+    assert theirs <= set(init.__all__)
+    for name in theirs:
+        ours, other = (
+            inspect.signature(getattr(library.init, name)).parameters for library in (nn, torch.nn)
+        )
+        assert [(p.name, p.default) for p in ours.values()] == [
+            (p.name, p.default) for p in other.values()
+        ]
 
 
 def test_sparse():
@@ -118,6 +156,12 @@ def test_wrong_arguments_are_refused():
         init.orthogonal_(vector)
     with pytest.raises(ValueError, match="matrices"):
         init.eye_(vector)
+    with pytest.raises(ValueError, match="matrices"):
+        init.sparse_(vector, 0.5)
+    with pytest.raises(ValueError, match="3 to 5 axes"):
+        init.dirac_(vector)
+    with pytest.raises(ValueError, match="3 channels do not make 2 groups"):
+        init.dirac_(autodiff.empty(3, 1, 1), 2)
     with pytest.raises(ValueError, match="'fan_in' or 'fan_out'"):
         init.kaiming_normal_(autodiff.empty(3, 3), mode="out")
     with pytest.raises(ValueError, match="nonlinearity must be one of"):

@@ -49,6 +49,26 @@ def test_train_eval_and_attributes_of_modules_are_followed():
     agree(scenario)
 
 
+def test_a_step_may_say_train_each_time():
+    def scenario(run):
+        model = network(nn.Dropout(0.5))
+        optimizer = optim.SGD(model.parameters(), lr=0.1)
+
+        @run.compile
+        def step(x):
+            model.train()
+            optimizer.zero_grad()
+            loss = model(x).square().mean()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        for i in range(3):
+            run.note(step(data(seed=i)[0]), model)
+
+    agree(scenario, recordings=1)
+
+
 def test_random_functions_inside_draw_afresh_as_eagerly():
     def scenario(run):
         own = autodiff.Generator().manual_seed(3)

@@ -88,6 +88,7 @@ def test_integers_cover_their_range_evenly():
     assert np.bincount(x.numpy()).tolist()[:2] == [0, 0]
     np.testing.assert_allclose(np.bincount(x.numpy())[2:] / N, 1 / 3, atol=0.02)
     assert set(autodiff.randint(0, 2, (99,), dtype=autodiff.bool).tolist()) == {True, False}
+    assert set(autodiff.randint(2, size=(99,)).tolist()) == {0, 1}
     assert autodiff.randint_like(autodiff.ones(9), 2, 3).tolist() == [2.0] * 9
     byte = autodiff.empty(N, dtype=autodiff.uint8).random_()
     assert (int(byte.numpy().min()), int(byte.numpy().max())) == (0, 255)
