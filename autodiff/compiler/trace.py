@@ -373,9 +373,14 @@ class Trace:
     def attribute_set(self, module: Any, name: str) -> None:
         """An attribute of a module is being assigned."""
         if id(module) in self.holders:
+            remedy = (
+                "call train() or eval() outside the step"
+                if name == "training"
+                else "write into a buffer with copy_() instead"
+            )
             self.refuse(
                 f"the step assigns {type(module).__name__}.{name}, which later runs would not do: "
-                "write into a buffer with copy_() instead"
+                + remedy
             )
 
     def spoil(self, reason: str) -> None:

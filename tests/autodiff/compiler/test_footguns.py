@@ -459,6 +459,22 @@ def test_assigning_what_the_next_run_reads_runs_eagerly(make):
             assert compiled(ONES * i).tolist() == eager(ONES * i).tolist()
 
 
+def test_switching_to_training_inside_after_evaluating_outside_runs_eagerly():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5))
+
+    def step(x):
+        model.train()
+        return model(x).sum()
+
+    compiled = compile(step)
+    compiled(ONES)  # it was in training: train() changes nothing
+    assert len(compiled.entries) == 1
+    model.eval()
+    with falls_back(r"call train\(\) or eval\(\) outside the step"):
+        compiled(ONES)
+    assert model.training
+
+
 def test_writing_memory_that_another_tensor_shows_runs_eagerly():
     memory = np.zeros(6)
     head, tail = autodiff.from_numpy(memory[:4]), autodiff.from_numpy(memory[2:])
