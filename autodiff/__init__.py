@@ -10,11 +10,10 @@ tensor([ 3., 12.])
 import importlib
 import math
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from autodiff import autograd, cuda, func, linalg, methods, special, utils
+from autodiff import autograd, cuda, linalg, methods, special, utils
 from autodiff.attributes import Size, device
-from autodiff.batching import vmap
 from autodiff.checkpoint import load, save
 from autodiff.compiler import compile, get_num_threads, host, overwrite, set_num_threads
 from autodiff.composed import (
@@ -23,8 +22,8 @@ from autodiff.composed import (
     creation,
     decompositions,
     elementwise,
-    numpy_functions,
     norms,
+    numpy_functions,
     properties,
     random,
     reduction,
@@ -84,6 +83,10 @@ from autodiff.grad_modes import (
 from autodiff.printing import set_printoptions
 from autodiff.tensor import Tensor
 
+if TYPE_CHECKING:
+    from autodiff import func
+    from autodiff.batching import vmap
+
 __version__ = "0.1.0"
 
 bool = bool_
@@ -135,7 +138,11 @@ warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"(autodiff|nn
 
 
 def __getattr__(name: str) -> Any:
-    """`autodiff.nn` and `autodiff.optim`, imported when first asked for."""
+    """`nn`, `optim`, `func` and its `vmap`, imported when first asked for."""
     if name in ("nn", "optim"):
         return importlib.import_module(name)
+    if name == "func":
+        return importlib.import_module("autodiff.func")
+    if name == "vmap":
+        return importlib.import_module("autodiff.batching").vmap
     raise AttributeError(f"module 'autodiff' has no attribute {name!r}")

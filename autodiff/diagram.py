@@ -1,8 +1,10 @@
 """Looking at the tape: the recorded operations of a result, as a table and as diagrams."""
 
+import math
+from collections.abc import Callable
 from typing import Any
 
-from autodiff.primitive import REST
+from autodiff.primitive import REST, rule_needs
 from autodiff.tape import Node, reachable
 from autodiff.tensor import Tensor
 
@@ -87,6 +89,52 @@ def saved_arrays(node: Node) -> list[Any]:
                     if source is not None and hasattr(array, "nbytes"):
                         arrays[id(array)] = array
     return list(arrays.values())
+
+
+def multiply_adds(node: Node) -> int:
+    """How many products of two elements a matrix product, einsum or convolution has added up.
+
+    0 for other operations; of an einsum as if all operands were contracted at once.
+    Raises: RuntimeError if a backward pass has freed what the node kept.
+    """
+    count = _PRODUCTS.get(node.operation)
+    if count is None or node.plan is None:
+        return 0
+    if node.saved is None:
+        raise RuntimeError("a backward pass has freed the graph: count before it")
+    known: dict[str, Any] = {"out": node.shape}
+    for position, parent, rule, values in zip(
+        node.plan.positions, node.parents, node.plan.rules, node.saved
+    ):
+        saved = dict(zip(rule_needs(rule), values))
+        known |= {name: getattr(value, "shape", value) for name, value in saved.items()}
+        known |= dict(zip(node.plan.primitive.arguments[position : position + 1], [parent.shape]))
+    return count(known)
+
+
+def _matmul(known: dict[str, Any]) -> int:
+    inner = known["x"][-1] if "x" in known else known["y"][-2:][0]
+    return math.prod(known["out"]) * inner
+
+
+def _einsum(known: dict[str, Any]) -> int:
+    inputs, arrow, output = known["subscripts"].replace(" ", "").partition("->")
+    sizes: dict[str, int] = {}
+    for term, operand in zip(inputs.split(","), known["operands"]):
+        before, _, after = term.partition("...")
+        sizes |= dict(zip(before, operand.shape)) | dict(zip(after[::-1], operand.shape[::-1]))
+    summed = [a for a in sizes if (a not in output if arrow else inputs.count(a) > 1)]
+    return math.prod(known["out"]) * math.prod(sizes[a] for a in summed)
+
+
+# By the shapes of the arguments that are on the tape or saved; of x and w in x w, the weight is.
+_PRODUCTS: dict[str, Callable[[dict[str, Any]], int]] = {
+    "matmul": _matmul,
+    "einsum": _einsum,
+    "linear": lambda known: math.prod(known["out"]) * known.get("w", (0, 0))[1],
+    "convolve": lambda known: math.prod(known["out"]) * math.prod(known.get("w", (0, 0))[1:]),
+    "convolve_x": lambda known: math.prod(known["y"]) * math.prod(known["w"][1:]),
+}
 
 
 def _bytes(node: Node) -> str:

@@ -156,7 +156,9 @@ def promote(operands: list, how: str, operation: str) -> list:
     Raises: RuntimeError if `how` is "match" and the dtypes differ, or "signed" and one is bool.
     """
     target = result_type(*operands)
-    if how == "signed" and any(getattr(x, "dtype", None) == np.bool_ for x in operands):
+    if how == "signed" and any(
+        getattr(x, "dtype", np.dtype(type(x))).kind == "b" for x in operands
+    ):
         raise RuntimeError(
             f"{operation}: bools have no sign; use ~x, x ^ y, or convert with .int()"
         )

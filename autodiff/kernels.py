@@ -1,4 +1,4 @@
-"""What nn.functional is made of, besides operations that have public names here."""
+"""What nn is made of, besides what has a public name here."""
 
 from autodiff.composed.activation import (
     check_floating,
@@ -9,6 +9,7 @@ from autodiff.composed.activation import (
     leaky_relu,
 )
 from autodiff.composed.linalg import linear
+from autodiff.diagram import multiply_adds
 from autodiff.ops import activation, loss, shape, window
 from autodiff.tensor import Tensor, apply, binary, unary
 
@@ -30,6 +31,7 @@ __all__ = [
     "max_pool",
     "max_pool_positions",
     "mean_square_error",
+    "multiply_adds",
     "nll_loss",
     "pad",
     "softplus",

@@ -26,7 +26,7 @@ from autodiff.composed.linalg import matmul, multi_dot, vecdot
 from autodiff.composed.norms import cond, matrix_norm
 from autodiff.composed.norms import linalg_norm as norm
 from autodiff.composed.reduction import vector_norm
-from autodiff.tensor import LinAlgError
+from autodiff.errors import LinAlgError
 
 __all__ = [
     "LinAlgError",

@@ -9,11 +9,45 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
-from autodiff.primitive import NUMPY, Primitive
+import numpy as np
+
+from autodiff.families import NUMPY
+from autodiff.primitive import Primitive
 
 
-def call(function: Callable, args: tuple, options: dict[str, Any]) -> Any:
-    """What `function` means on Tensors. Raises: TypeError if that is not provided."""
+def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+    """NumPy's protocol for its ufuncs: what one, or a method of it, means on Tensors.
+
+    Raises: TypeError if that is not provided.
+    """
+    out = options.pop("out", None)
+    if method == "outer" and ufunc in NUMPY:  # axes of length 1 in x for those of y
+        x, y = inputs
+        x = x if hasattr(x, "ndim") else np.asarray(x)
+        method, inputs = "__call__", (x[(..., *[None] * getattr(y, "ndim", 0))], y)
+    if method == "__call__":
+        meaning = None if options else NUMPY.get(ufunc)
+    else:
+        meaning = NUMPY.get(getattr(ufunc, method))
+        if method in ("reduce", "accumulate"):
+            options.setdefault("axis", 0)
+    if meaning is None or (
+        options and not options.keys() <= set(getattr(meaning, "parameters", options))
+    ):
+        raise refusal(ufunc, method, options.keys() - {"axis"})
+    result = meaning(*inputs, **options)
+    if out is None:
+        return result
+    if len(out) != 1 or not isinstance(out[0], np.ndarray):
+        raise TypeError(f"numpy.{ufunc.__name__}: out must be one array, not a Tensor")
+    np.copyto(out[0], result.numpy(), casting="same_kind")  # array += tensor
+    return out[0]
+
+
+def array_function(
+    self: Any, function: Callable, types: Any, args: tuple, options: dict[str, Any]
+) -> Any:
+    """NumPy's protocol for its other functions. Raises: TypeError if one is not provided."""
     meaning = NUMPY.get(function)
     if meaning is None:
         raise refusal(function)

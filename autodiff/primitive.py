@@ -1,9 +1,5 @@
 """What an operation is: a NumPy function and, for each differentiable argument, one rule.
 
-An operation is declared once, in `autodiff/ops`, through the family it belongs to:
-
-    exp = elementwise(np.exp, x=lambda g, out: g * out)
-
 Array arguments are positional, parameters are keywords. A rule turns the gradient `g` of the output
 into the gradient of its argument. Its other parameters name what it needs: an array argument,
 `out`, `<argument>_shape`, or a parameter of the operation; the rule of a variadic argument may also
@@ -13,17 +9,10 @@ The same rule runs on NumPy arrays and on Tensors: this file knows neither the t
 """
 
 import inspect
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-
-REGISTRY: dict[str, "Primitive"] = {}
-"""Every declared operation, by name."""
-
-NUMPY: dict[Callable, Callable] = {}
-"""What a NumPy function means when it is called on Tensors."""
 
 OUT, REST = -1, -2
 """Sources of a saved value besides an argument's number: the output, the variadic arguments."""
@@ -227,70 +216,3 @@ class Plan:
 def rule_needs(rule: Callable) -> list[str]:
     """Names of what a rule takes besides the output's gradient."""
     return list(rule.__code__.co_varnames[1 : rule.__code__.co_argcount])
-
-
-def _never(*arrays: Any) -> bool:
-    return False
-
-
-def _declare(
-    family: str,
-    forward: Callable,
-    *,
-    numpy: Callable | Iterable[Callable] = (),
-    promote: str = "keep",
-    view: bool = False,
-    name: str | None = None,
-    accumulate: Callable | None = None,
-    varying: Callable[..., bool] = _never,
-    check: Callable[..., None] | None = None,
-    body: Callable | None = None,
-    **rules: Callable,
-) -> Primitive:
-    primitive = Primitive(
-        forward, family, rules, promote, view, name, accumulate, varying, check, body
-    )
-    if primitive.name in REGISTRY:
-        raise ValueError(f"operation {primitive.name!r} is declared twice")
-    REGISTRY[primitive.name] = primitive
-    functions = [numpy] if callable(numpy) else list(numpy)
-    if isinstance(forward, np.ufunc):
-        functions.append(forward)
-    NUMPY.update(dict.fromkeys(functions, primitive))
-    return primitive
-
-
-def elementwise(forward: Callable, *, promote: str | None = None, **declared: Any) -> Primitive:
-    """An operation whose output element depends on the same element of each broadcast argument.
-
-    Unless said otherwise one argument is promoted to a float, several to a common dtype.
-    """
-    if promote is None:
-        promote = "float" if isinstance(forward, np.ufunc) and forward.nin == 1 else "common"
-    return _declare("elementwise", forward, promote=promote, **declared)
-
-
-linear = partial(_declare, "linear")
-"""An operation linear in each argument that has a rule, all of them together."""
-
-bilinear = partial(_declare, "bilinear")
-"""An operation linear in each argument that has a rule, the others held fixed."""
-
-reduction = partial(_declare, "reduction")
-"""An operation that reduces axes of its argument: parameters `axis` and `keepdims`."""
-
-random = partial(_declare, "random")
-"""An operation that draws from the generator it is given."""
-
-general = partial(_declare, "general")
-"""An operation of no special form."""
-
-
-def numpy_function(*functions: Callable) -> Callable:
-    """Decorate a function of Tensors as what these NumPy functions mean on Tensors."""
-
-    def register(meaning: Callable) -> Callable:
-        NUMPY.update(dict.fromkeys(functions, meaning))
-        return meaning
-
-    return register

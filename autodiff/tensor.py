@@ -7,14 +7,15 @@ operations under PyTorch's names are attached in `methods.py`, writing in place 
 import copy
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from autodiff import dtypes, numpy_calls, printing, versions
 from autodiff.attributes import RemovableHandle, Size, device
+from autodiff.errors import explain
 from autodiff.ops import elementwise as ops
-from autodiff.primitive import NUMPY, Primitive
+from autodiff.primitive import Primitive
 from autodiff.tape import ANOMALY, GRAD, TRACE, VMAP, Leaf, Node, modes, user_line
 
 _NO_PARAMS: dict[str, Any] = {}
@@ -59,6 +60,8 @@ def apply(primitive: Primitive, args: Sequence, params: dict[str, Any] = _NO_PAR
                 first = d
             elif d is not first:
                 mixed = True
+        elif a.__class__ is bool:
+            mixed = True
         arrays.append(a)
         bit += bit
     if primitive.promote != "keep" and (mixed or first is None or first.kind != "f"):
@@ -74,7 +77,7 @@ def apply(primitive: Primitive, args: Sequence, params: dict[str, Any] = _NO_PAR
     except Exception as error:
         if trace is not None:
             trace.spoil(f"{primitive.name} raised an error while it was recorded")
-        _explain(error, primitive, arrays, params)
+        explain(error, primitive, arrays, params)
     if out.__class__ is not _ndarray:
         out = _storage(out)
     tensor = _new(Tensor)
@@ -111,7 +114,7 @@ def unary(primitive: Primitive) -> Callable[["Tensor"], "Tensor"]:
         try:
             out = forward(x)
         except Exception as error:
-            _explain(error, primitive, [x], _NO_PARAMS)
+            explain(error, primitive, [x], _NO_PARAMS)
         if out.__class__ is not _ndarray:
             out = _storage(out)
         tensor = _new(Tensor)
@@ -144,7 +147,7 @@ def viewing(primitive: Primitive) -> Callable[..., "Tensor"]:
         try:
             out = forward(x, **params)
         except Exception as error:
-            _explain(error, primitive, [x], params)
+            explain(error, primitive, [x], params)
         tensor = _new(Tensor)
         tensor._array, tensor._node = out, None
         parent = input._node
@@ -186,7 +189,7 @@ def binary(primitive: Primitive) -> Callable[["Tensor", Any], "Tensor"]:
         try:
             out = forward(x, y)
         except Exception as error:
-            _explain(error, primitive, [x, y], _NO_PARAMS)
+            explain(error, primitive, [x, y], _NO_PARAMS)
         if out.__class__ is not _ndarray:
             out = _storage(out)
         tensor = _new(Tensor)
@@ -250,29 +253,6 @@ def _storage(out: Any) -> Any:
 def fresh_copy(array: Any) -> Any:
     """The same values in memory that nobody else holds."""
     return _storage(array).copy()
-
-
-class LinAlgError(RuntimeError, np.linalg.LinAlgError):
-    """A matrix does not have what was asked of it, such as an inverse."""
-
-
-def _explain(error: Exception, primitive: Primitive, arrays: list, params: dict) -> NoReturn:
-    """Raise `error` as PyTorch's type, naming the operation and what it was given."""
-    given = ", ".join(
-        f"{a.dtype}{list(a.shape)}" if hasattr(a, "shape") else repr(a) for a in arrays
-    )
-    settings = "".join(f", {k}={v!r}" for k, v in params.items())
-    message = f"{primitive.name}: {error} (given {given}{settings})"
-    if isinstance(error, (IndexError, np.exceptions.AxisError)):
-        raise IndexError(message) from error
-    if isinstance(error, TypeError):
-        raise (TypeError if params else NotImplementedError)(message) from error  # of these dtypes
-    if isinstance(error, np.linalg.LinAlgError):
-        raise LinAlgError(message) from error
-    if isinstance(error, (ValueError, OverflowError)):
-        raise RuntimeError(message) from error
-    error.add_note(message)
-    raise error
 
 
 def _note_view(view: "Tensor", source: "Tensor") -> None:
@@ -628,32 +608,7 @@ class Tensor:
 
     # NumPy functions on Tensors
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
-        out = options.pop("out", None)
-        if method == "outer" and ufunc in NUMPY:  # axes of length 1 in x for those of y
-            x, y = inputs
-            x = x if hasattr(x, "ndim") else np.asarray(x)
-            method, inputs = "__call__", (x[(..., *[None] * getattr(y, "ndim", 0))], y)
-        if method == "__call__":
-            meaning = None if options else NUMPY.get(ufunc)
-        else:
-            meaning = NUMPY.get(getattr(ufunc, method))
-            if method in ("reduce", "accumulate"):
-                options.setdefault("axis", 0)
-        if meaning is None or (
-            options and not options.keys() <= set(getattr(meaning, "parameters", options))
-        ):
-            raise numpy_calls.refusal(ufunc, method, options.keys() - {"axis"})
-        result = meaning(*inputs, **options)
-        if out is None:
-            return result
-        if len(out) != 1 or isinstance(out[0], Tensor):
-            raise TypeError(f"numpy.{ufunc.__name__}: out must be one array, not a Tensor")
-        np.copyto(out[0], result.numpy(), casting="same_kind")  # array += tensor
-        return out[0]
-
-    def __array_function__(self, func: Callable, types: Any, args: tuple, kwargs: dict) -> Any:
-        return numpy_calls.call(func, args, kwargs)
+    __array_ufunc__, __array_function__ = numpy_calls.array_ufunc, numpy_calls.array_function
 
     # Copies
 

@@ -1,7 +1,9 @@
 """PyTorch's `torch.autograd`: gradients, custom operations, modes."""
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from autodiff import function
-from autodiff.autograd import functional
 from autodiff.function import Function
 from autodiff.grad_modes import (
     detect_anomaly,
@@ -12,7 +14,10 @@ from autodiff.grad_modes import (
     set_grad_enabled,
 )
 from autodiff.gradients import backward, grad
-from autodiff.testing import GradcheckError, gradcheck, gradgradcheck
+
+if TYPE_CHECKING:
+    from autodiff.autograd import functional
+    from autodiff.testing.gradcheck import GradcheckError, gradcheck, gradgradcheck
 
 __all__ = [
     "Function",
@@ -30,3 +35,12 @@ __all__ = [
     "set_detect_anomaly",
     "set_grad_enabled",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`functional` and the tests of gradients, imported when first asked for."""
+    if name == "functional":
+        return importlib.import_module("autodiff.autograd.functional")
+    if name in ("GradcheckError", "gradcheck", "gradgradcheck"):
+        return getattr(importlib.import_module("autodiff.testing.gradcheck"), name)
+    raise AttributeError(f"module 'autodiff.autograd' has no attribute {name!r}")

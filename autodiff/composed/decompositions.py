@@ -20,8 +20,8 @@ from autodiff.composed.linalg import matmul
 from autodiff.composed.numpy_names import numpy_names
 from autodiff.composed.reduction import amax, any, sum
 from autodiff.composed.shape import array_of, expand
+from autodiff.families import numpy_function
 from autodiff.ops import decompositions as ops
-from autodiff.primitive import numpy_function
 from autodiff.tensor import Tensor, apply, make
 
 __all__ = [

@@ -8,9 +8,10 @@ import numpy as np
 
 from autodiff import dtypes
 from autodiff.composed.conversion import number_of, to
+from autodiff.families import numpy_function
 from autodiff.ops import elementwise as ops
 from autodiff.ops.shape import cast, copy
-from autodiff.primitive import Primitive, numpy_function
+from autodiff.primitive import Primitive
 from autodiff.tensor import Tensor, apply, binary, make, taken, unary
 
 __all__ = (

@@ -13,10 +13,10 @@ import numpy as np
 from autodiff.composed.numpy_names import numpy_names
 from autodiff.composed.selection import diagonal
 from autodiff.composed.shape import array_of, axes_of, axis_of, cat, expand, reshape, roll
+from autodiff.families import numpy_function
 from autodiff.ops import linalg as ops
 from autodiff.ops.reduce import sum
 from autodiff.ops.shape import pad
-from autodiff.primitive import numpy_function
 from autodiff.tensor import Tensor, apply, binary, reflected
 
 __all__ = [

@@ -11,7 +11,7 @@ from autodiff.composed.elementwise import clamp_min, isnan, sqrt, where
 from autodiff.composed.numpy_names import numpy_names
 from autodiff.composed.reduction import Dim, DType, amax, amin, sum, vector_norm
 from autodiff.composed.shape import array_of, axes_of, movedim, reshape
-from autodiff.primitive import numpy_function
+from autodiff.families import numpy_function
 from autodiff.tensor import Tensor, make
 
 __all__ = ["cdist", "norm"]

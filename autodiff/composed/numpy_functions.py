@@ -21,11 +21,11 @@ from autodiff.composed import (
     shape,
 )
 from autodiff.composed.conversion import to
+from autodiff.families import NUMPY
 from autodiff.ops import linalg as linalg_ops
 from autodiff.ops import reduce
 from autodiff.ops import shape as shape_ops
 from autodiff.ops.index import repeat, take_along_axis
-from autodiff.primitive import NUMPY
 from autodiff.tensor import Tensor
 
 _tensor = creation.as_tensor

@@ -5,8 +5,8 @@ relu and sigmoid, which rules use too, are in elementwise.py.
 
 import numpy as np
 
+from autodiff.families import elementwise
 from autodiff.ops.elementwise import relu, sigmoid
-from autodiff.primitive import elementwise
 
 
 def _leaky_relu(x, /, slope):

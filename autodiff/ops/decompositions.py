@@ -11,8 +11,8 @@ import math
 
 import numpy as np
 
+from autodiff.families import general, numpy_function
 from autodiff.ops.shape import concatenate, tril, triu
-from autodiff.primitive import general, numpy_function
 
 # Equations
 

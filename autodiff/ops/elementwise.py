@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from autodiff.primitive import elementwise
+from autodiff.families import elementwise
 
 # Arithmetic
 

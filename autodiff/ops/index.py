@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
+from autodiff.families import elementwise, linear
 from autodiff.ops.shape import zeros
-from autodiff.primitive import elementwise, linear
 
 # By a key of integers, slices, None and Ellipsis
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from autodiff.primitive import bilinear, general, numpy_function
+from autodiff.families import bilinear, general, numpy_function
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """What einsum may call an axis."""

@@ -5,11 +5,11 @@ from functools import lru_cache
 
 import numpy as np
 
+from autodiff.families import elementwise, general, linear
 from autodiff.ops.activation import log_sigmoid
 from autodiff.ops.elementwise import sigmoid
 from autodiff.ops.index import within
 from autodiff.ops.shape import zeros
-from autodiff.primitive import elementwise, general, linear
 
 
 def _mean_square_error(x, y, /):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from autodiff.primitive import general
+from autodiff.families import general
 
 
 def _argsort(x, /, axis=-1, descending=False):

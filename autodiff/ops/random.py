@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from autodiff.primitive import random
+from autodiff.families import random
 
 
 def sources_of_chance(params):

@@ -7,8 +7,8 @@ import math
 
 import numpy as np
 
+from autodiff.families import general, linear, reduction
 from autodiff.ops.index import getitem, ungetitem
-from autodiff.primitive import general, linear, reduction
 
 
 def _axes(axis):

@@ -5,9 +5,9 @@ Their sums need no operation: x + ungather(v, indices).
 
 import numpy as np
 
+from autodiff.families import general
 from autodiff.ops.index import gather, positions_along, ungather
 from autodiff.ops.shape import cast
-from autodiff.primitive import general
 
 
 def _scatter_extreme(x, indices, v, /, axis, largest):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from autodiff.primitive import general, linear, numpy_function
+from autodiff.families import general, linear, numpy_function
 
 
 def _cast(x, /, dtype):

@@ -12,7 +12,7 @@ from functools import wraps
 
 import numpy as np
 
-from autodiff.primitive import elementwise
+from autodiff.families import elementwise
 
 
 def _table(text):

@@ -11,9 +11,9 @@ from itertools import product
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from autodiff.families import bilinear, general, linear
 from autodiff.ops.index import ungather
 from autodiff.ops.shape import zeros
-from autodiff.primitive import bilinear, general, linear
 
 
 def _places(window, length):
@@ -266,7 +266,7 @@ col2im = linear(_col2im, y=lambda g, windows: im2col(g, windows=windows))
 def _max_pool(x, /, windows):
     """The largest element of each window; nan if there is one."""
     first = x.ndim - len(windows)
-    least = -math.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+    least = np.iinfo(x.dtype).min if x.dtype.kind in "iu" else -math.inf
     out = np.full((*x.shape[:first], *[w[4] for w in windows]), least, x.dtype, like=x)
     for of, at in _keys(windows, x.shape[first:]):
         part = out[(..., *of)]

@@ -13,8 +13,9 @@ import nn
 import optim
 from autodiff import func, vmap
 from autodiff.batch_rules import one_by_one, rule_of
+from autodiff.families import REGISTRY
 from autodiff.gradients import grad
-from autodiff.primitive import REGISTRY, Primitive
+from autodiff.primitive import Primitive
 from autodiff.tape import modes
 from autodiff.tensor import Tensor, apply, make
 from tests.autodiff.compiler.test_expressions import EXPRESSIONS, READS_VALUES, SEEDS, Expression

@@ -2,7 +2,7 @@
 
 The reference is the complex step through the operation's own forward; where that is not analytic,
 through a second definition; where NumPy has no such function of complex numbers, differences of a
-definition in 60 digits.
+definition in 60 digits, or of the decomposition of a matrix in 60 digits.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from autodiff.primitive import REGISTRY, Primitive
+from autodiff.families import REGISTRY
+from autodiff.primitive import Primitive
 from tests.autodiff.samples import SAMPLES, Sample, given
 from tests.autodiff.test_primitives import active, forward, gradients, prepared, weights
 from tests.reference import complex_step
@@ -44,6 +45,50 @@ def _vector_norm(x, ord=2, axis=None, keepdims=False):
     return np.sum(np.where(x.real < 0, -x, x) ** ord, axis=axis, keepdims=keepdims) ** (1 / ord)
 
 
+def _table(matrix):
+    """A matrix of mpmath's as an array."""
+    return np.array(matrix.tolist(), dtype=object)
+
+
+def _signed(rows, like):
+    """The rows, each with the sign of the row of `like`: a vector of either sign is as good."""
+    return np.where(np.sum(rows * like, axis=-1, keepdims=True) < 0, -rows, rows)
+
+
+def _qr(mp, x, like, complete=False):
+    q, _ = mp.qr(x[:, : min(x.rows, x.cols)], mode="skinny")
+    return _signed(np.concatenate((_table(q.T), _table(q.T * x)), -1), like)
+
+
+def _eigh(mp, x, like, UPLO="L"):
+    w, v = mp.eigsy((x + x.T) / 2)
+    return np.concatenate((_table(w), _signed(_table(v.T), like[:, 1:])), -1)
+
+
+def _svd(mp, x, like, full=False):
+    u, s, vh = mp.svd_r(x)
+    vectors = np.concatenate((_table(u.T), _table(vh)), -1)
+    return np.concatenate((_table(s), _signed(vectors, like[:, 1:])), -1)
+
+
+def _pinv(mp, x, like, atol, rtol, hermitian=False):
+    return _table((x.T * x) ** -1 * x.T if x.rows >= x.cols else x.T * (x * x.T) ** -1)
+
+
+DECOMPOSITIONS: dict[str, Callable] = {
+    "cholesky": lambda mp, x, like: _table(mp.cholesky((x + x.T) / 2)),
+    "cofactor": lambda mp, x, like: _table(mp.det(x) * x.T**-1),
+    "eigh": _eigh,
+    "eigvalsh": lambda mp, x, like, UPLO="L": np.array(mp.eigsy((x + x.T) / 2, True)),
+    "pinv": _pinv,
+    "qr": _qr,
+    "slogdet": lambda mp, x, like: np.array([mp.sign(mp.det(x)), mp.log(abs(mp.det(x)))]),
+    "svd": _svd,
+    "svdvals": lambda mp, x, like: np.array(mp.svd_r(x, compute_uv=False)),
+}
+"""Functions of one matrix in terms of mpmath; `like` is the result in float64."""
+
+
 CONTINUED: dict[str, Callable] = {"vector_norm": _vector_norm}
 """The same functions for complex numbers, where the operation's own forward is not analytic."""
 
@@ -72,7 +117,7 @@ EXTREMES: dict[str, list[float]] = {
 """Far points where the digits hold too. Those of sigmoid, tanh and expm1 do not hold far out, where
 these are constant in their digits: their derivatives are computed from their values."""
 
-STEPS = {"sign", "floor", "ceil", "trunc", "rint", "floor_divide"}
+STEPS = {"sign", "floor", "ceil", "trunc", "rint", "floor_divide", "trunc_divide"}
 """Operations whose derivative is 0 and whose forward takes no complex numbers."""
 
 
@@ -126,6 +171,25 @@ def by_definition(primitive: Primitive, sample: Sample, g: np.ndarray) -> list[n
     return results
 
 
+def by_decomposition(primitive: Primitive, sample: Sample, g: np.ndarray) -> list[np.ndarray]:
+    """The same for a function of matrices, by central differences of its definition."""
+    mpmath = pytest.importorskip("mpmath")
+    definition = DECOMPOSITIONS[primitive.name]
+    x, *others = prepared(primitive, sample)
+    out = forward(primitive, [x, *others], sample)
+    result = np.zeros(x.shape)
+    with mpmath.workdps(60):
+        step = mpmath.mpf(10) ** -20
+        for *batch, i, j in np.ndindex(x.shape):
+            at, moved = tuple(batch), []
+            for h in (step, -step):
+                matrix = mpmath.matrix(x[at].tolist())
+                matrix[i, j] += h
+                moved.append(definition(mpmath, matrix, out[at], *others, **sample.parameters))
+            result[(*at, i, j)] = float(np.sum(g[at] * (moved[0] - moved[1])) / (2 * step))
+    return [result]
+
+
 def worst_error(primitive: Primitive) -> float:
     """The largest relative error of a gradient over the samples.
 
@@ -137,7 +201,11 @@ def worst_error(primitive: Primitive) -> float:
         g = weights(forward(primitive, prepared(primitive, sample), sample))
         if primitive.family == "elementwise":
             g = np.ones(g.shape)
-        method = by_definition if primitive.name in DEFINITIONS else by_complex_step
+        method = by_complex_step
+        if primitive.name in DEFINITIONS:
+            method = by_definition
+        elif primitive.name in DECOMPOSITIONS:
+            method = by_decomposition
         expected = method(primitive, sample, g)
         found = gradients(primitive, prepared(primitive, sample), sample, g)
         for a, b in zip(found, expected, strict=True):

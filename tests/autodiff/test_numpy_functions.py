@@ -11,8 +11,8 @@ import pytest
 
 import autodiff
 from autodiff import Tensor
+from autodiff.families import NUMPY
 from autodiff.numpy_calls import NEAREST
-from autodiff.primitive import NUMPY
 
 LEAVES = {
     "s": (),

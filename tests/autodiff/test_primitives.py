@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autodiff import dtypes
+from autodiff.families import NUMPY, REGISTRY
 from autodiff.gradients import grad
 from autodiff.ops.shape import fit
-from autodiff.primitive import NUMPY, OUT, REGISTRY, REST, Primitive, rule_needs
+from autodiff.primitive import OUT, REST, Primitive, rule_needs
 from autodiff.tensor import Tensor, apply, make
 from tests.autodiff.samples import SAMPLES, Drawn, Sample
 from tests.reference import richardson
