@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
         help="time whole training steps beside hand-written NumPy, PyTorch, JAX, HIPS autograd",
         description="Without a name, times every workload: " + timings.listing(),
     )
-    speed.add_argument("names", nargs="*", metavar="NAME", help="W1 to W12, or ops")
+    speed.add_argument("names", nargs="*", metavar="NAME", help="W1 to W12, ops or conv")
     speed.add_argument(
         "--contenders",
         type=lambda text: text.split(","),
@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         action="append",
         default=[],
         metavar="MODULE:FUNCTION",
-        help="one more contender (not for ops): a function from a Problem to its step",
+        help="one more contender (not for ops and conv): a function from a Problem to its step",
     )
     speed.add_argument("--json", type=Path, metavar="FILE", help="write every number there")
     speed.add_argument("--quick", action="store_true", help="three short rounds")

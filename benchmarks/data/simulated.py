@@ -43,3 +43,23 @@ def two_clouds(draws: np.random.RandomState, n: int = 1000) -> tuple[np.ndarray,
     near = draws.standard_normal((n // 2, 2)) @ root
     far = draws.standard_normal((n // 2, 2)) @ root + 5.0
     return np.concatenate([near, far]), np.repeat([0, 1], n // 2)
+
+
+def poisson_counts(draws: np.random.RandomState, n: int = 500) -> tuple[np.ndarray, np.ndarray]:
+    """Counts whose logarithmic mean is linear: log E(y) = 0.5 + 0.6 x0 - 0.4 x1 + 0.2 x2.
+
+    Shapes: () -> x (n, 3) standard normal, y (n, 1) whole numbers; both float64.
+    """
+    x = draws.randn(n, 3)
+    counts = draws.poisson(np.exp(0.5 + x @ [0.6, -0.4, 0.2]))
+    return x, counts.astype(float).reshape(-1, 1)
+
+
+def sparse_line(draws: np.random.RandomState, n: int = 200) -> tuple[np.ndarray, np.ndarray]:
+    """A linear law of ten inputs that uses three: y = 1 + 3 x0 - 2 x1 + x2 + e.
+
+    Shapes: () -> x (n, 10) standard normal, y (n, 1); both float64.
+    """
+    x = draws.randn(n, 10)
+    y = 1 + x[:, :3] @ [3.0, -2.0, 1.0] + draws.randn(n)
+    return x, y.reshape(-1, 1)

@@ -9,35 +9,60 @@ from types import ModuleType
 from typing import Any
 
 from benchmarks.learn import (
+    backpropagation,
+    breast_cancer,
     classifier,
+    cnn,
+    derivatives,
     digits,
     gates,
+    gradient_flow,
+    grid,
+    lstm,
     mlp,
     mlp_torch,
+    penalties,
+    poisson,
+    polynomial,
     rnn,
     rnn_torch,
+    sigmoid_claims,
     sigmoid_net,
+    update_rules,
 )
 from benchmarks.learn.figures import table
 from benchmarks.learn.pictures import canvas
 
-# Each module has `run`, which returns figures and has an argument for every option it takes, and
-# QUICK, the arguments of a run of a few seconds. The first line of its docstring describes it.
+# In the order of their sources. Each module has `run`, which returns figures and has an argument
+# for every option it takes, and QUICK, the arguments of a run of a few seconds. The first line of
+# its docstring describes it.
 EXPERIMENTS: dict[str, ModuleType] = {
     "mlp": mlp,
     "mlp-torch": mlp_torch,
     "rnn": rnn,
     "rnn-torch": rnn_torch,
+    "poisson": poisson,
+    "lstm": lstm,
+    "cnn": cnn,
+    "penalties": penalties,
     "sigmoid-net": sigmoid_net,
+    "sigmoid-claims": sigmoid_claims,
+    "update-rules": update_rules,
+    "derivatives": derivatives,
+    "polynomial": polynomial,
+    "breast-cancer": breast_cancer,
     "digits": digits,
     "gates": gates,
+    "grid": grid,
     "classifier": classifier,
+    "backpropagation": backpropagation,
+    "gradient-flow": gradient_flow,
 }
 
 
 def listing() -> str:
     """One line for each experiment: its name and what it is."""
-    return "\n".join(f"  {name:<12} {_summary(module)}" for name, module in EXPERIMENTS.items())
+    return "\n".join(f"  {name:<15} {_summary(module)}" for name, module in EXPERIMENTS.items())
 
 
 def learn(

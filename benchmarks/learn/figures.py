@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,14 @@ def shown(name: str, value: float, printed: str = "") -> Figure:
     return Figure(name, float(value), printed, f"{value:.6g}")
 
 
+def judged(finished: bool, figure: Figure) -> Figure:
+    """The figure; held against nothing after a run that is too short to be.
+
+    >>> judged(False, within("accuracy", "at least 0.97", 0.5, low=0.97)).ok
+    """
+    return figure if finished else replace(figure, ok=None)
+
+
 def by_hundreds(losses: list[float], printed: tuple[str, ...]) -> list[Figure]:
     """Exact figures of the losses after 0, 100, 200 ... updates, as far as the training went."""
     return [exact(name, text, loss) for name, text, loss in _hundreds(losses, printed)]
@@ -64,9 +72,9 @@ def value(figures: Iterable[Figure], name: str) -> float:
 
 
 def table(figures: Iterable[Figure]) -> str:
-    """The figures as text in four columns: name, printed in the seed, here, ok."""
+    """The figures as text in four columns: name, known (as printed), here, ok."""
     verdicts = {True: "yes", False: "NO", None: ""}
-    rows = [("figure", "seed", "here", "ok")]
+    rows = [("figure", "known", "here", "ok")]
     rows += [(f.name, f.printed, f.here, verdicts[f.ok]) for f in figures]
     return aligned(rows)
 

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 
 def canvas(columns: int) -> tuple[Any, Any]:
     """A matplotlib Figure with one row of `columns` axes, and the axes as a list.
@@ -31,4 +33,27 @@ def learning_curves(path: Path, curves: dict[str, dict[str, list[float]]]) -> No
             panel.plot(range(1, len(numbers) + 1), numbers, label=part)
         panel.set(xlabel="epoch", ylabel=quantity)
         panel.legend()
+    figure.savefig(path)
+
+
+def heat_maps(
+    path: Path,
+    maps: dict[str, np.ndarray],
+    rows: tuple[str, list[str]],
+    columns: tuple[str, list[str]],
+) -> None:
+    """Writes a picture with one panel per map, its numbers in [0, 1] as colours and as text.
+
+    `rows` and `columns` are the name of what is varied along that axis, and its values as text.
+    """
+    figure, axes = canvas(len(maps))
+    for panel, (name, numbers) in zip(axes, maps.items(), strict=True):
+        image = panel.imshow(numbers, cmap="viridis", vmin=0, vmax=1)
+        for (row, column), number in np.ndenumerate(numbers):
+            colour = "black" if number > 0.6 else "white"
+            panel.text(column, row, f"{number:.2f}", ha="center", va="center", color=colour)
+        panel.set(title=f"{name} accuracy", xlabel=columns[0], ylabel=rows[0])
+        panel.set_xticks(range(len(columns[1])), columns[1])
+        panel.set_yticks(range(len(rows[1])), rows[1])
+    figure.colorbar(image, ax=axes)
     figure.savefig(path)

@@ -20,6 +20,7 @@ from benchmarks.learn import (
     rnn,
     rnn_torch,
     sigmoid_net,
+    training,
 )
 from benchmarks.learn.figures import exact, shown, table, value, within
 
@@ -118,12 +119,12 @@ def test_an_interrupted_training_keeps_what_was_learned(monkeypatch, capsys):
 
     def interrupting(*arguments):
         calls.append(arguments)
-        if len(calls) == 7:  # two assessments an epoch: in the fourth epoch
+        if len(calls) == 4:  # in the fourth epoch
             raise KeyboardInterrupt
-        return assess(*arguments)
+        return measure(*arguments)
 
-    assess = digits.assess
-    monkeypatch.setattr(digits, "assess", interrupting)
+    measure = training.measure
+    monkeypatch.setattr(training, "measure", interrupting)
     figures = digits.run(epochs=50)
     assert value(figures, "epochs") == 3
     assert value(figures, "held-out accuracy") > 0.2
@@ -166,12 +167,12 @@ def test_a_table_shows_hits_and_misses():
         within("d", "", 1),
     ]
     assert table(figures).splitlines() == [
-        "figure | seed | here |  ok",
-        "-------+------+------+----",
-        "a      | 0.50 | 0.50 | yes",
-        "b      |  0.5 |  0.7 |  NO",
-        "c      |      |    3 |",
-        "d      |      |    1 | yes",
+        "figure | known | here |  ok",
+        "-------+-------+------+----",
+        "a      |  0.50 | 0.50 | yes",
+        "b      |   0.5 |  0.7 |  NO",
+        "c      |       |    3 |",
+        "d      |       |    1 | yes",
     ]
 
 
@@ -194,7 +195,7 @@ def test_learn_without_a_name_lists_every_experiment(capsys):
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["mpl"], "no experiment 'mpl'; choose from mlp, mlp-torch, rnn, rnn-torch, sigmoid-net, "),
+        (["mpl"], "no experiment 'mpl'; choose from mlp, mlp-torch, rnn, rnn-torch, poisson, "),
         (["mlp", "--seed", "3"], "mlp takes no --seed: its run is fixed"),
         (["gates", "digits", "--plot", "a.png"], "--plot names one file"),
     ],
@@ -241,7 +242,18 @@ def test_a_canvas_without_matplotlib_names_the_extra():
 
 
 @pytest.mark.skipif(not HAS_MATPLOTLIB, reason="needs matplotlib")
-@pytest.mark.parametrize("arguments", [["digits", "--epochs", "2"], ["sigmoid-net"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["digits", "--epochs", "2"],
+        ["sigmoid-net"],
+        ["derivatives"],
+        ["update-rules", "--epochs", "2"],
+        ["grid", "--epochs", "1", "--compiled"],
+        ["gradient-flow", "--epochs", "1"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
 def test_pictures_are_drawn_where_asked(arguments, tmp_path):
     path = tmp_path / "picture.png"
     assert main(["learn", *arguments, "--plot", str(path)]) == 0
