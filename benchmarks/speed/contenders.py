@@ -14,6 +14,8 @@ from benchmarks.speed import floor, framework, functional, hand
 from benchmarks.speed.workloads import Problem
 
 Step = Callable[[], Any]
+WITH_LAYERS = ("eager", "compiled", "torch", "torch-fused", "torch-compile")
+"""Contenders for workloads that nobody wrote out by hand; the first one is the reference."""
 PACKAGES = {"eager": ("autodiff", "nn", "optim"), "torch": ("torch", "torch.nn", "torch.optim")}
 
 

@@ -114,6 +114,77 @@ def wide(torch: Any, nn: Any) -> tuple[Any, Any]:
     return nn.Sequential(*layers), nn.CrossEntropyLoss()
 
 
+def sequences(torch: Any, nn: Any) -> tuple[Any, Any]:
+    """W8."""
+
+    class Network(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lstm = nn.LSTM(64, 128)
+            self.fc = nn.Linear(128, 10)
+
+        def forward(self, x):
+            states, _ = self.lstm(x)
+            return self.fc(states[-1])
+
+    return Network(), nn.CrossEntropyLoss()
+
+
+def images(torch: Any, nn: Any) -> tuple[Any, Any]:
+    """W9, as LeCun et al. 1998 but for ReLU and the largest of each window."""
+    layers = (
+        *(nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()),
+        *(nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)),
+    )
+    return nn.Sequential(*layers), nn.CrossEntropyLoss()
+
+
+def texts(torch: Any, nn: Any) -> tuple[Any, Any]:
+    """W10: blocks of four heads, normalised first."""
+    functional = nn.functional
+
+    class Block(nn.Module):
+        def __init__(self, width, heads):
+            super().__init__()
+            self.heads = heads
+            self.norm1 = nn.LayerNorm(width)
+            self.qkv = nn.Linear(width, 3 * width)
+            self.out = nn.Linear(width, width)
+            self.norm2 = nn.LayerNorm(width)
+            self.wide = nn.Linear(width, 4 * width)
+            self.narrow = nn.Linear(4 * width, width)
+
+        def forward(self, x):
+            rows, length, width = x.shape
+            parts = self.qkv(self.norm1(x)).split(width, -1)
+            q, k, v = (
+                part.view(rows, length, self.heads, width // self.heads).transpose(1, 2)
+                for part in parts
+            )
+            seen = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+            x = x + self.out(seen.transpose(1, 2).reshape(rows, length, width))
+            return x + self.narrow(functional.gelu(self.wide(self.norm2(x))))
+
+    class Network(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.letters = nn.Embedding(65, 64)
+            self.places = nn.Embedding(32, 64)
+            self.blocks = nn.Sequential(*[Block(64, 4) for _ in range(4)])
+            self.norm = nn.LayerNorm(64)
+            self.head = nn.Linear(64, 65, bias=False)
+
+        def forward(self, x):
+            x = self.letters(x) + self.places(torch.arange(x.shape[1]))
+            return self.head(self.norm(self.blocks(x)))
+
+    def criterion(out, y):
+        return functional.cross_entropy(out.reshape(-1, 65), y.reshape(-1))
+
+    return Network(), criterion
+
+
 def chain(torch: Any, nn: Any) -> tuple[Any, Any]:
     """W11: the sum of (log(1 + exp(-z tanh z)) - y)^2 with z = w x + 0.5."""
 
@@ -151,6 +222,9 @@ MODELS = {
     "W5": digits,
     "W6": small_classifier,
     "W7": wide,
+    "W8": sequences,
+    "W9": images,
+    "W10": texts,
     "W11": chain,
     "W12": narrow,
 }

@@ -59,11 +59,12 @@ def summary(outcomes: list[tuple[Outcome, Bars]]) -> str:
     rows = [("/ hand", *timed)]
     missed = []
     for outcome, bars in outcomes:
-        ratios = (
-            f"{outcome.ratio(each, 'hand')[0]:.2f}" if each in outcome.seconds else ""
-            for each in timed
-        )
-        rows.append((outcome.name, *ratios))
+        if "hand" in outcome.seconds:
+            ratios = (
+                f"{outcome.ratio(each, 'hand')[0]:.2f}" if each in outcome.seconds else ""
+                for each in timed
+            )
+            rows.append((outcome.name, *ratios))
         missed += [
             (ratio / bar, f"{outcome.name} {who} / {reference}: {ratio:.2f}, bar {bar:g}")
             for who, reference, ratio, bar in judged(outcome, bars)

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.speed import convolution, report
 from benchmarks.speed.comparison import compare
-from benchmarks.speed.contenders import CONTENDERS, PACKAGES, installed
+from benchmarks.speed.contenders import CONTENDERS, PACKAGES, WITH_LAYERS, installed
 from benchmarks.speed.workloads import WORKLOADS
 
 
@@ -33,9 +33,10 @@ def speed(
     """Times the named workloads, or all of them, and prints what they took; the exit status.
 
     `contenders` are all that are installed unless named; the hand-written steps, the reference,
-    are always among them. `also` names contenders of the caller's as "module:function". `quick`
-    makes three rounds of a few milliseconds, and spares the wait for torch.compile unless that is
-    named. A missed bar is marked in the tables and does not change the status.
+    are always among them where there are any, else the first one is the reference. `also` names
+    contenders of the caller's as "module:function". `quick` makes three rounds of a few
+    milliseconds, and spares the wait for torch.compile unless that is named. A missed bar is marked
+    in the tables and does not change the status.
 
     Returns: 0; 1 if a contender was refused; 2, with a line on stderr, for unknown names.
     """
@@ -75,8 +76,10 @@ def speed(
             timed = ["numpy", *packages]
         elif name == "conv":
             timed = ["eager", *(each for each in packages if each != "eager")]
-        else:
+        elif WORKLOADS[name].by_hand:
             timed = [*chosen, *also]
+        else:
+            timed = [each for each in chosen if each in WITH_LAYERS] + [*also]
         outcomes = compare(
             name,
             timed,

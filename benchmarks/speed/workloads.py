@@ -33,7 +33,8 @@ class Workload:
     """A training problem and the bars for it: the most a contender may take, by reference.
 
     `bars[contender][reference]` bounds the ratio of their times for one step. With `sizes` there
-    is one problem for each batch size, which `make` is given.
+    is one problem for each batch size, which `make` is given. by_hand: whether it was written out
+    in NumPy and in functions too; if not, only packages with layers are timed.
     """
 
     title: str
@@ -42,6 +43,7 @@ class Workload:
     lr: float
     bars: dict[str, dict[str, float]] = field(default_factory=dict)
     sizes: tuple[int, ...] = ()
+    by_hand: bool = True
 
 
 def problems(workload: str) -> list[str]:
@@ -130,6 +132,44 @@ def _wide():
     return dense_weights((784, 512, 512, 10)), in_batches(x, labels, 128)
 
 
+def _uniform(*shapes):
+    draws = np.random.default_rng(0)
+    return [draws.uniform(-(shape[-1] ** -0.5), shape[-1] ** -0.5, shape) for shape in shapes]
+
+
+def _sequences():
+    draws = np.random.default_rng(0)
+    batches = [(draws.standard_normal((50, 32, 64)), draws.integers(0, 10, 32)) for _ in range(4)]
+    return _uniform((512, 64), (512, 128), (512,), (512,), (10, 128), (10,)), batches
+
+
+def _images():
+    draws = np.random.default_rng(0)
+    x = draws.uniform(0, 1, (4 * 64, 1, 28, 28))
+    shapes = [(6, 1, 5, 5), (6,), (16, 6, 5, 5), (16,)]
+    return (
+        [0.3 * w for w in _uniform(*shapes)] + dense_weights((400, 120, 84, 10)),
+        in_batches(x, draws.integers(0, 10, len(x)), 64),
+    )
+
+
+def _texts():
+    draws = np.random.default_rng(0)
+    letters, context, width = 65, 32, 64
+
+    def dense(inputs, outputs):
+        return [0.02 * draws.standard_normal((outputs, inputs)), np.zeros(outputs)]
+
+    norm = [np.ones(width), np.zeros(width)]
+    weights = [0.02 * draws.standard_normal((n, width)) for n in (letters, context)]
+    for _ in range(4):
+        weights += [*norm, *dense(width, 3 * width), *dense(width, width)]
+        weights += [*norm, *dense(width, 4 * width), *dense(4 * width, width)]
+    weights += [*norm, dense(width, letters)[0]]
+    text = draws.integers(0, letters, (4 * 32, context + 1))
+    return weights, in_batches(text[:, :-1], text[:, 1:], 32)
+
+
 def _chain():
     draws = np.random.default_rng(0)
     weight, x, y = draws.uniform(-1, 1, (3, 1_000_000))
@@ -162,6 +202,24 @@ WORKLOADS = {
         "784-512-512-10 ReLU, cross-entropy, 128 rows, Adam",
         *(_wide, "Adam", 1e-3),
         {"eager": {"hand": 1.3}, "compiled": {"torch": 1.0}},
+    ),
+    "W8": Workload(
+        "LSTM 64-128, 50 steps, cross-entropy, 32 rows, Adam",
+        *(_sequences, "Adam", 1e-3),
+        {"eager": {"torch": 1.5}, "compiled": {"torch": 1.0}},
+        by_hand=False,
+    ),
+    "W9": Workload(
+        "LeNet: two convolutions, three linear layers, cross-entropy, 64 images of 28 x 28, Adam",
+        *(_images, "Adam", 1e-3),
+        {"eager": {"torch": 2.0}, "compiled": {"torch": 1.5}},
+        by_hand=False,
+    ),
+    "W10": Workload(
+        "GPT of 4 blocks, width 64, context 32, cross-entropy, 32 texts, Adam",
+        *(_texts, "Adam", 1e-3),
+        {"eager": {"torch": 1.5}, "compiled": {"torch": 1.0}},
+        by_hand=False,
     ),
     "W11": Workload(
         "chain of ten elementwise operations on a million values and a sum, SGD",

@@ -17,6 +17,7 @@ OURS = "tests.benchmarks.contenders"
 
 
 PROBLEMS = [name for workload in WORKLOADS for name in problems(workload)]
+BY_HAND = [name for name in PROBLEMS if WORKLOADS[name.partition("/")[0]].by_hand]
 # compiling takes longer than a test may: one problem of each kind of update
 COMPILED = {"torch-compile": ["W1", "W6"]}
 
@@ -51,7 +52,7 @@ def peers():
     [
         (contender, name)
         for contender in CONTENDERS
-        for name in COMPILED.get(contender, PROBLEMS)
+        for name in COMPILED.get(contender, BY_HAND)
         if contender != "hand"
     ],
 )
@@ -66,6 +67,16 @@ def test_contenders_compute_what_the_hand_written_steps_do(contender, name):
     except UnavailableError as reason:
         pytest.skip(str(reason))
     np.testing.assert_allclose(given, losses(name, "hand"), rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", [name for name in PROBLEMS if name not in BY_HAND])
+@pytest.mark.parametrize("contender", ["compiled", "torch"])
+@pytest.mark.usefixtures("peers")
+@pytest.mark.filterwarnings("ignore:::torch")
+def test_contenders_compute_what_eager_steps_do_where_nothing_is_written_by_hand(contender, name):
+    if contender == "torch" and not installed("torch"):
+        pytest.skip("torch is not installed")
+    np.testing.assert_allclose(losses(name, contender), losses(name, "eager"), rtol=1e-9)
 
 
 @pytest.mark.parametrize("name", operations.EXPRESSIONS)
@@ -91,8 +102,8 @@ def test_problems_are_the_same_each_time_and_have_one_dtype(workload):
     for ours, theirs in zip(first.weights, again.weights, strict=True):
         np.testing.assert_array_equal(ours, theirs)
         assert ours.dtype == np.float32
-    assert {x.dtype for x, _ in first.batches} == {np.dtype(np.float32)}
-    assert {y.dtype for _, y in first.batches} <= {np.dtype(np.float32), np.dtype(np.int64)}
+    kinds = {a.dtype for batch in first.batches for a in batch}
+    assert kinds <= {np.dtype(np.float32), np.dtype(np.int64)}
 
 
 def test_a_step_changes_no_problem():
