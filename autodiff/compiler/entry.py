@@ -666,9 +666,10 @@ _VALUES = (bool, int, float, str, type(None), tuple)
 
 
 def _snapshot(module: Any) -> dict:
+    held = {"training": module.training, **vars(module)}  # at first it stands in the class
     return {
         k: tuple(x) if isinstance(x, list) else tuple(x.items()) if isinstance(x, dict) else x
-        for k, x in vars(module).items()
+        for k, x in held.items()
     }
 
 
