@@ -49,7 +49,8 @@ def backward(
         )
     wanted = None if inputs is None else {_node_of(t, "inputs"): t for t in _listed(inputs)}
     found = _walk(_listed(tensors), grad_tensors, wanted, retain_graph, create_graph)
-    taken: set[int] = set()  # whose gradients have found their place
+    given = _listed(() if grad_tensors is None else grad_tensors)
+    taken = {id(g._array) for g in given if g is not None}  # arrays that others have
     for node, g in found.items():
         tensor = node.tensor() if wanted is None else wanted[node]  # type: ignore[misc]
         if tensor is None:
@@ -162,7 +163,7 @@ def _walk(
         node = _node_of(output, "the tensors to differentiate")
         g = _initial(output, given[i])
         if not lifted:
-            g = g._array if given[i] is None else fresh_copy(g._array)
+            g = g._array
         start[node] = start[node] + g if node in start else g
     retain = create_graph if retain_graph is None else retain_graph
     before = modes.flags

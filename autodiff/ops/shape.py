@@ -56,6 +56,12 @@ def _sum_to(x, /, shape):
             return rows.T.dot(np.ones(rows.shape[0], x.dtype)).reshape(shape)
         return np.add.reduce(x, axis=axes)
     axes += tuple(i + extra for i, n in enumerate(shape) if n == 1 != x.shape[i + extra])
+    inner = next((i for i in range(x.ndim) if all(j in axes for j in range(i, x.ndim))), x.ndim)
+    n = math.prod(x.shape[inner:])
+    if inner < x.ndim and 1 < n <= 2**16 and x.dtype.char in "fd" and x.size:  # of channels
+        sums = x.reshape((-1, n)).dot(np.ones(n, x.dtype)).reshape(x.shape[:inner])
+        outer = tuple([i for i in axes if i < inner])
+        return (np.add.reduce(sums, axis=outer) if outer else sums).reshape(shape)
     return np.add.reduce(x, axis=axes, keepdims=True).reshape(shape)
 
 
