@@ -252,7 +252,8 @@ class _Decoder:
         if kind in SEQUENCES:
             return SEQUENCES[kind](self.decode(content))
         if kind == "namedtuple":
-            return namedtuple(content, node["fields"])(*self.decode(node["items"]))
+            fields = namedtuple(content, node["fields"], rename=True)  # as such a one was made
+            return fields(*self.decode(node["items"]))
         if kind == "dtype":
             return dtypes.of(np.dtype(content))
         if kind == "scalar":
@@ -305,7 +306,8 @@ def _module(name: str) -> Any:
 
 
 def _name(f: Any) -> str:
-    return str(getattr(f, "name", f))
+    f = getattr(f, "name", f)
+    return os.fsdecode(f) if isinstance(f, (bytes, os.PathLike)) else str(f)
 
 
 @contextmanager

@@ -142,6 +142,12 @@ class MultiheadAttention(Module):
                 raise RuntimeError(
                     f"the last axis of {name} must be {size}, got shape {tuple(x.shape)}"
                 )
+        batch = 0 if self.batch_first else 1
+        if query.ndim == 3 and query.shape[batch] != key.shape[batch]:
+            raise RuntimeError(
+                f"query and key must be as many examples, got shapes {tuple(query.shape)} and "
+                f"{tuple(key.shape)}"
+            )
         if key.shape[:-1] != value.shape[:-1]:
             raise RuntimeError(
                 f"key and value must belong together, got shapes {tuple(key.shape)} and "

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any, Self
 
 from autodiff import Tensor
-from nn.module import Module
+from nn.module import Module, is_module
 from nn.parameter import Parameter
 
 
@@ -17,7 +17,7 @@ class _Row(Module):
     """Modules in a row: what Sequential and ModuleList share."""
 
     def _named_row(self) -> dict[str, Module]:
-        return {name: value for name, value in vars(self).items() if isinstance(value, Module)}
+        return {name: value for name, value in vars(self).items() if is_module(value)}
 
     def _name_of(self, index: int) -> str:
         names = list(self._named_row())
@@ -37,7 +37,7 @@ class _Row(Module):
         return len(self._named_row())
 
     def __iter__(self) -> Iterator[Module]:
-        return iter([value for value in vars(self).values() if isinstance(value, Module)])
+        return iter(self._named_row().values())
 
     def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
@@ -118,7 +118,7 @@ class Sequential(_Row):
 
     def __add__(self, other: "Sequential") -> "Sequential":
         if not isinstance(other, Sequential):
-            raise ValueError(f"a Sequential is added to, got {type(other).__name__}")
+            raise ValueError(f"a Sequential can be added to one, got {type(other).__name__}")
         return Sequential(*self, *other)
 
     def __mul__(self, times: int) -> "Sequential":
@@ -282,8 +282,10 @@ class ParameterDict(_ByName):
 
     def popitem(self) -> tuple[str, Any]:
         """Take out the last name and parameter."""
-        key, _ = self._keys.popitem()
-        return key, vars(self).pop(key)
+        key = next(reversed(self._keys), None)
+        if key is None:
+            raise KeyError("the ParameterDict is empty")
+        return key, self.pop(key)
 
     def copy(self) -> "ParameterDict":
         """Another one of the same parameters."""

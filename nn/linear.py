@@ -52,6 +52,11 @@ class Linear(Module):
         try:
             return F.linear(input, self.weight, self.bias)
         except RuntimeError:
+            if input.dtype != self.weight.dtype:
+                raise RuntimeError(
+                    f"Linear got x of {input.dtype}, its weights are {self.weight.dtype}; convert "
+                    "one with .to(dtype)"
+                ) from None
             if input.ndim and input.shape[-1] == self.in_features:
                 raise
             raise RuntimeError(

@@ -102,17 +102,21 @@ class Module(Hooked):
     # What stands in the attributes
 
     @property
-    def _parameters(self) -> dict[str, Parameter]:
-        return {name: value for name, value in _held(self) if isinstance(value, Parameter)}
+    def _parameters(self) -> Mapping[str, Parameter]:  # not to be written to: set attributes
+        held = {name: value for name, value in _held(self) if isinstance(value, Parameter)}
+        return MappingProxyType(held)
 
     @property
-    def _modules(self) -> dict[str, "Module"]:
-        return {name: value for name, value in _held(self) if isinstance(value, Module)}
+    def _modules(self) -> Mapping[str, "Module"]:
+        held = {name: value for name, value in _held(self) if isinstance(value, Module)}
+        return MappingProxyType(held)
 
     @property
-    def _buffers(self) -> dict[str, Tensor]:
+    def _buffers(self) -> Mapping[str, Tensor]:
         held = {name: vars(self).get(name) for name in self._persistent}
-        return {n: v for n, v in held.items() if v is not None and not isinstance(v, Parameter)}
+        return MappingProxyType(
+            {n: v for n, v in held.items() if v is not None and not isinstance(v, Parameter)}
+        )
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Make `param` the attribute `name`; None says that there is none."""
@@ -137,9 +141,14 @@ class Module(Hooked):
             raise TypeError(f"the name must be a string, got {type(name).__name__}")
         if not name or "." in name:
             raise KeyError(f"the name must not be empty or contain a dot, got {name!r}")
-        if value is not None and not isinstance(value, kind):
-            raise TypeError(f"{name} must be a {kind.__name__} or None, got {type(value).__name__}")
-        if not isinstance(getattr(self, name, None), kind | None):
+        if value is not None and not isinstance(_within(value), kind):
+            given = type(value).__name__
+            if isinstance(value, type):
+                given = f"the class {value.__name__}: write {value.__name__}()"
+            elif isinstance(value, list):
+                given = "list: give what is in it one by one, as in Sequential(*modules)"
+            raise TypeError(f"{name} must be a {kind.__name__} or None, got {given}")
+        if not isinstance(_within(getattr(self, name, None)), kind | None):
             raise KeyError(f"{type(self).__name__} has another attribute {name!r} already")
         setattr(self, name, value)
 
@@ -247,6 +256,10 @@ class Module(Hooked):
     def eval(self) -> Self:
         """Set evaluation mode here and below."""
         return self.train(False)
+
+    def cuda(self, device: Any = None) -> Self:
+        """Refused: there is the CPU alone."""
+        return self.to("cuda")
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Let all parameters be learned, or none."""
@@ -386,6 +399,11 @@ def _held_in(path: str, container: Any) -> Iterator[tuple[str, Any]]:
             yield f"{path}.{key}", value
         elif isinstance(value, _CONTAINERS):
             yield from _held_in(f"{path}.{key}", value)
+
+
+def is_module(value: Any) -> bool:
+    """Whether this is a module, or one that was compiled."""
+    return isinstance(_within(value), Module)
 
 
 def _within(value: Any) -> Any:

@@ -25,6 +25,8 @@ Activation = str | Callable[[Tensor], Tensor]
 class _Layer(Module):
     """What encoder and decoder layers share: self-attention, and the feed-forward block."""
 
+    _crosses = False  # whether it attends to an encoder's output
+
     def __init__(
         self,
         d_model: int,
@@ -60,14 +62,10 @@ class _Layer(Module):
             setattr(self, f"dropout{i}", Dropout(dropout))
         self.activation: Any = activation
 
-    _crosses = False
-
     def _attended(
-        self, attention: Module, x: Tensor, memory: Tensor, mask: Any, padding: Any
+        self, attention: Module, x: Tensor, memory: Tensor, mask: Any, padding: Any, causal: bool
     ) -> Tensor:
-        out, _ = attention(
-            x, memory, memory, attn_mask=mask, key_padding_mask=padding, need_weights=False
-        )
+        out, _ = attention(x, memory, memory, padding, False, mask, is_causal=causal)
         return out
 
     def _fed_forward(self, x: Tensor) -> Tensor:
@@ -96,8 +94,8 @@ class TransformerEncoderLayer(_Layer):
         src_key_padding_mask: Tensor | None = None,
         is_causal: bool = False,
     ) -> Tensor:
-        mask, padding = src_mask, src_key_padding_mask
-        x = self._added(src, 1, lambda x: self._attended(self.self_attn, x, x, mask, padding))
+        how = src_mask, src_key_padding_mask, is_causal
+        x = self._added(src, 1, lambda x: self._attended(self.self_attn, x, x, *how))
         return self._added(x, 2, self._fed_forward)
 
 
@@ -120,10 +118,10 @@ class TransformerDecoderLayer(_Layer):
         tgt_is_causal: bool = False,
         memory_is_causal: bool = False,
     ) -> Tensor:
-        own = self.self_attn, tgt_mask, tgt_key_padding_mask
-        other = self.multihead_attn, memory_mask, memory_key_padding_mask
-        x = self._added(tgt, 1, lambda x: self._attended(own[0], x, x, *own[1:]))
-        x = self._added(x, 2, lambda x: self._attended(other[0], x, memory, *other[1:]))
+        own = tgt_mask, tgt_key_padding_mask, tgt_is_causal
+        other = memory_mask, memory_key_padding_mask, memory_is_causal
+        x = self._added(tgt, 1, lambda x: self._attended(self.self_attn, x, x, *own))
+        x = self._added(x, 2, lambda x: self._attended(self.multihead_attn, x, memory, *other))
         return self._added(x, 3, self._fed_forward)
 
 
@@ -163,7 +161,7 @@ class TransformerEncoder(_Stack):
         src_key_padding_mask: Tensor | None = None,
         is_causal: bool | None = None,
     ) -> Tensor:
-        return self._stacked(src, mask, src_key_padding_mask)
+        return self._stacked(src, mask, src_key_padding_mask, bool(is_causal))
 
 
 class TransformerDecoder(_Stack):
@@ -189,7 +187,9 @@ class TransformerDecoder(_Stack):
         memory_is_causal: bool = False,
     ) -> Tensor:
         return self._stacked(
-            tgt, memory, tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask
+            *(tgt, memory, tgt_mask, memory_mask),
+            *(tgt_key_padding_mask, memory_key_padding_mask),
+            *(bool(tgt_is_causal), memory_is_causal),
         )
 
 
@@ -261,10 +261,11 @@ class Transformer(Module):
                 f"the last axis of src and tgt must be d_model={self.d_model}, got shapes "
                 f"{tuple(src.shape)} and {tuple(tgt.shape)}"
             )
-        memory = self.encoder(src, src_mask, src_key_padding_mask)
+        memory = self.encoder(src, src_mask, src_key_padding_mask, src_is_causal)
         return self.decoder(
             *(tgt, memory, tgt_mask, memory_mask),
             *(tgt_key_padding_mask, memory_key_padding_mask),
+            *(tgt_is_causal, memory_is_causal),
         )
 
     @staticmethod

@@ -7,6 +7,7 @@ import types
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,9 @@ class Recording:
         self.same += [(i, t) for i, t in enumerate(leaves) if id(t) in held]
         below = [m for root in trace.roots_of_modules for m in root.modules()]
         self.modules = list({id(m): m for m in (*trace.modules, *below)}.values())
+        for x in [x for m in self.modules for x in vars(m).values()]:
+            if isinstance(x, (list, dict)) and len(x) <= _WATCHED:  # nobody says when it changes
+                self.each_run.append((partial(_contents, x), _contents(x)))
         self.generators = list(trace.generators.values())
         outside = [v.source[1] for v in trace.inputs if v.source[0] == "tensor"]
         self.flags = [(t, _on_tape(t)) for t in outside]
@@ -663,6 +667,16 @@ def _like(array: Any) -> Any:
 
 
 _VALUES = (bool, int, float, str, type(None), tuple)
+_WATCHED = 256  # items of a list or dict in an attribute of a module, which are looked at each run
+
+
+def _contents(x: list | dict) -> list:
+    """What a list or dict holds: numbers and texts, and which other objects."""
+    items = [*x, *x.values()] if isinstance(x, dict) else x
+    return [(type(i), i) if isinstance(i, _SIMPLE) else id(i) for i in items]
+
+
+_SIMPLE = (bool, int, float, str, type(None))
 
 
 def _snapshot(module: Any) -> dict:

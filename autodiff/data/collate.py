@@ -19,6 +19,8 @@ def default_collate(batch: Sequence[Any]) -> Any:
     first = batch[0]
     if isinstance(first, Tensor):
         return stack(list(batch))
+    if isinstance(first, (str, bytes)):
+        return batch
     if isinstance(first, (np.ndarray, np.generic)):
         if np.asarray(first).dtype.kind not in "biuf":
             raise TypeError(f"arrays of {np.asarray(first).dtype} cannot be made into a batch")
@@ -27,14 +29,8 @@ def default_collate(batch: Sequence[Any]) -> Any:
         return tensor(list(batch), dtype=float64)
     if isinstance(first, int):
         return tensor(list(batch))
-    if isinstance(first, (str, bytes)):
-        return batch
     if isinstance(first, Mapping):
-        collated = {key: default_collate([x[key] for x in batch]) for key in first}
-        try:
-            return type(first)(collated)  # type: ignore[call-arg]
-        except TypeError:
-            return collated
+        return _like(first, {key: default_collate([x[key] for x in batch]) for key in first})
     if isinstance(first, tuple) and hasattr(first, "_fields"):
         return type(first)(*[default_collate(column) for column in zip(*batch, strict=True)])
     if isinstance(first, Sequence):
@@ -52,9 +48,17 @@ def default_convert(data: Any) -> Any:
     if isinstance(data, np.ndarray) and data.dtype.kind in "biuf":
         return as_tensor(data)
     if isinstance(data, Mapping):
-        return type(data)({k: default_convert(v) for k, v in data.items()})  # type: ignore[call-arg]
+        return _like(data, {k: default_convert(v) for k, v in data.items()})
     if isinstance(data, tuple) and hasattr(data, "_fields"):
         return type(data)(*map(default_convert, data))
     if isinstance(data, (list, tuple)):
         return [default_convert(x) for x in data]
     return data
+
+
+def _like(mapping: Mapping, items: dict) -> Mapping:
+    """Items as a mapping of the same class, if that can be made of a dict."""
+    try:
+        return type(mapping)(items)  # type: ignore[call-arg]
+    except TypeError:
+        return items

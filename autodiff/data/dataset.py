@@ -161,6 +161,8 @@ def random_split(
         sizes = [math.floor(size * share) for share in lengths]
         for i in range(size - sum(sizes)):
             sizes[i % len(sizes)] += 1
+    elif list(lengths) != sizes:
+        raise ValueError(f"lengths must be whole or add up to 1, got {list(lengths)}")
     if sum(sizes) != size:
         raise ValueError(f"lengths {list(lengths)} do not add up to {size} examples")
     order = randperm(size, generator=generator).tolist()
@@ -175,7 +177,12 @@ def rows(dataset: Any, indices: Sequence[int]) -> list[Tensor] | None:
         dataset = dataset.dataset
     if type(dataset) is not TensorDataset:
         return None
-    index = np.array(indices, dtype=np.int64)  # one look at the list for all tensors
+    try:
+        index = np.array(indices)  # one look at the list for all tensors
+    except ValueError:  # of indices of several lengths
+        return None
+    if index.ndim != 1 or index.dtype.kind not in "iu" or not index.size:
+        return None
     return [t[index] for t in dataset.tensors]
 
 

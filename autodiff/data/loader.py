@@ -18,6 +18,7 @@ from autodiff.data.collate import default_collate, default_convert
 from autodiff.data.dataset import IterableDataset, rows
 from autodiff.data.sampler import BatchSampler, RandomSampler, SequentialSampler
 from autodiff.generator import Generator, draw_alone
+from autodiff.grad_modes import is_grad_enabled, set_grad_enabled
 
 _END = object()
 
@@ -136,8 +137,10 @@ class DataLoader:
         return len(self.sampler if self.batch_sampler is None else self.batch_sampler)  # type: ignore[arg-type]
 
     def __iter__(self) -> Iterator[Any]:
+        # Drawn also without workers, so that the order does not depend on them.
+        seed = int(randint(2**62, (), generator=self.generator).item())
         if self.num_workers:
-            return self._with_workers()
+            return _Ahead(self, seed)
         if isinstance(self.dataset, IterableDataset):
             return self._iterated()
         return map(self._fetched, self._tasks())
@@ -172,59 +175,86 @@ class DataLoader:
         if batch and not self.drop_last:
             yield self.collate_fn(batch)
 
-    def _with_workers(self) -> Iterator[Any]:
-        """Batches in the order in which they were given out, one worker after the other."""
-        iterable = isinstance(self.dataset, IterableDataset)
-        base = int(randint(2**62, (), generator=self.generator).item())
-        workers = [ThreadPoolExecutor(1, f"tapegrad-data-{i}") for i in range(self.num_workers)]
-        for i, worker in enumerate(workers):
-            worker.submit(self._begin, i, base + i)
-        tasks = iter(self._tasks()) if not iterable else None
-        streams = [self._iterated() for _ in workers] if iterable else []
-        going = deque(enumerate(workers))  # whose turn it is to take on a batch
-        waiting: deque[tuple[int, Future]] = deque()
-        ahead = self.num_workers * (self.prefetch_factor or 1)
-        try:
-            while True:
-                while going and len(waiting) < ahead:
-                    i, worker = going[0]
-                    if tasks is None:
-                        waiting.append((i, worker.submit(self._checked, i, next, streams[i], _END)))
-                    elif (task := next(tasks, _END)) is not _END:
-                        waiting.append((i, worker.submit(self._checked, i, self._fetched, task)))
-                    else:
-                        going.clear()
-                        break
-                    going.rotate(-1)
-                if not waiting:
-                    return
-                i, future = waiting.popleft()
-                try:
-                    batch = future.result(self.timeout or None)
-                except NotInTime:
-                    if future.done():  # the worker's own error
-                        raise
-                    raise RuntimeError(
-                        f"DataLoader timed out after {self.timeout} seconds, waiting for worker {i}"
-                    ) from None
-                if batch is not _END:
-                    yield batch
-                elif (i, workers[i]) in going:
-                    going.remove((i, workers[i]))
-        finally:
-            for worker in workers:
-                worker.shutdown(wait=False, cancel_futures=True)
 
-    def _begin(self, i: int, seed: int) -> None:
-        _this.info = WorkerInfo(i, self.num_workers, seed, self.dataset)
+class _Ahead:
+    """One pass with workers: batches in the order in which they were given out, in turns.
+
+    After an error the pass goes on with the next batch.
+    """
+
+    def __init__(self, loader: DataLoader, seed: int) -> None:
+        self.loader = loader
+        iterable = isinstance(loader.dataset, IterableDataset)
+        count = loader.num_workers
+        self.workers = [ThreadPoolExecutor(1, f"tapegrad-data-{i}") for i in range(count)]
+        for i, worker in enumerate(self.workers):
+            worker.submit(self._begin, i, seed + i, is_grad_enabled())
+        self.streams = [loader._iterated() for _ in self.workers] if iterable else []
+        self.tasks: Iterator[Any] = iter(() if iterable else loader._tasks())
+        self.turns = deque(range(count))  # of those workers that may take on a batch
+        self.waiting: deque[tuple[int, Future]] = deque()
+
+    def __iter__(self) -> "_Ahead":
+        return self
+
+    def __next__(self) -> Any:
+        timeout = self.loader.timeout
+        while True:
+            self._give_out()
+            if not self.waiting:
+                self.close()
+                raise StopIteration
+            i, future = self.waiting.popleft()
+            try:
+                batch = future.result(timeout or None)
+            except NotInTime:
+                if future.done():  # the worker's own error
+                    raise
+                raise RuntimeError(
+                    f"DataLoader timed out after {timeout} seconds, waiting for worker {i}"
+                ) from None
+            if batch is not _END:
+                return batch
+            if i in self.turns:
+                self.turns.remove(i)
+
+    def _give_out(self) -> None:
+        loader = self.loader
+        ahead = loader.num_workers * (loader.prefetch_factor or 1)
+        while self.turns and len(self.waiting) < ahead:
+            i = self.turns[0]
+            if self.streams:
+                call: tuple = next, self.streams[i], _END
+            elif (task := next(self.tasks, _END)) is not _END:
+                call = loader._fetched, task
+            else:
+                self.turns.clear()
+                return
+            self.waiting.append((i, self.workers[i].submit(self._checked, i, *call)))
+            self.turns.rotate(-1)
+
+    def close(self) -> None:
+        """End the workers."""
+        self.turns.clear()
+        self.waiting.clear()
+        for worker in self.workers:
+            worker.shutdown(wait=False, cancel_futures=True)
+
+    __del__ = close
+
+    def _begin(self, i: int, seed: int, with_grad: bool) -> None:
+        loader = self.loader
+        _this.info = WorkerInfo(i, loader.num_workers, seed, loader.dataset)
         draw_alone(seed)
+        set_grad_enabled(with_grad)
         try:
-            if self.worker_init_fn is not None:
-                self.worker_init_fn(i)
+            if loader.worker_init_fn is not None:
+                loader.worker_init_fn(i)
         except BaseException as error:
             _this.failed = error
 
-    def _checked(self, i: int, function: Callable, *args: Any) -> Any:
+    @staticmethod
+    def _checked(i: int, function: Callable, *args: Any) -> Any:
         """function(*args), its errors noted as this worker's."""
         try:
             if _this.failed is not None:

@@ -63,6 +63,8 @@ class RandomSampler(Sampler):
 
     def __iter__(self) -> Iterator[int]:
         n, wanted = len(self.data_source), self.num_samples
+        if wanted and not n:
+            raise ValueError(f"{wanted} samples were asked for, and there are no examples")
         if self.replacement:
             yield from randint(n, (wanted,), generator=self.generator).tolist()
             return

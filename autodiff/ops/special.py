@@ -83,8 +83,15 @@ _Q = _table("""
 """)
 
 
-def _minus_log_erfc(y):
-    q = _polynomial(_Q, y / (y + 6.0))
+# For erf in float32, where beyond 4 it is 1: 1.6 ms for 262 144 elements, not 2.9.
+_Q_SINGLE = _table("""
+    15.660492897033691 5.74238920211792 2.342442750930786 7.077415943145752 7.519980430603027
+    3.819711923599243 1.128379225730896
+""")
+
+
+def _minus_log_erfc(y, table=_Q):
+    q = _polynomial(table, y / (y + 6.0))
     q *= y
     return q
 
@@ -92,7 +99,8 @@ def _minus_log_erfc(y):
 @_in_blocks
 def _erf(x, /):
     """2/√π times the integral of exp(-t²) from 0 to x. Error: 2 ulp."""
-    return np.copysign(np.expm1(-_minus_log_erfc(np.minimum(np.abs(x), _END))), x)
+    table, end = (_Q_SINGLE, 4.0) if x.dtype == np.float32 else (_Q, _END)
+    return np.copysign(np.expm1(-_minus_log_erfc(np.minimum(np.abs(x), end), table)), x)
 
 
 _ERFC = _table("""

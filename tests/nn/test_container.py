@@ -208,3 +208,33 @@ def test_the_text_of_parameter_containers_is_pytorchs(torch):
     assert [repr(x).replace("autodiff", "torch").split() for x in ours] == [
         repr(x).replace("FloatTensor", "float32").split() for x in theirs
     ]
+
+
+def test_a_compiled_module_takes_its_place_in_a_row():
+    x = autodiff.ones(1, 2)
+    for make in (lambda row: nn.Sequential(*row), nn.ModuleList):
+        row = make([nn.Linear(2, 3), nn.ReLU()])
+        keys = list(row.state_dict())
+        for i, module in enumerate(row):
+            row[i] = autodiff.compile(module)
+        assert len(row) == len(list(row)) == 2
+        assert list(row.state_dict()) == keys
+    model = nn.Sequential(autodiff.compile(nn.Linear(2, 3)), nn.ReLU())
+    assert model(x).shape == (1, 3)
+    assert (model(x) == model(x)).all()
+
+
+def test_what_is_read_off_the_attributes_is_not_to_be_written_to():
+    layer = nn.Linear(2, 2)
+    for held in (layer._parameters, nn.Sequential(layer)._modules, layer._buffers):
+        with pytest.raises(TypeError):
+            held["x"] = None
+
+
+def test_refusals_say_how_to_write_it():
+    with pytest.raises(TypeError, match=r"one by one, as in Sequential\(\*modules\)"):
+        nn.Sequential([nn.ReLU()])
+    with pytest.raises(TypeError, match=r"the class ReLU: write ReLU\(\)"):
+        nn.Sequential(nn.ReLU)
+    with pytest.raises(RuntimeError, match="CPU"):
+        nn.ReLU().cuda()

@@ -261,6 +261,20 @@ def test_transformer_layers_equal_pytorch(torch, settings):
     check_modules(torch, *stacks, target, source, text=False)
 
 
+def test_transformers_want_the_mask_that_is_said_to_be_causal():
+    x = autodiff.zeros(3, 2, 8)
+    encoder, decoder = nn.TransformerEncoderLayer(8, 2, 4), nn.TransformerDecoderLayer(8, 2, 4)
+    for call in (
+        lambda: encoder(x, is_causal=True),
+        lambda: nn.TransformerEncoder(encoder, 1)(x, is_causal=True),
+        lambda: decoder(x, x, tgt_is_causal=True),
+        lambda: nn.TransformerDecoder(decoder, 1)(x, x, memory_is_causal=True),
+        lambda: nn.Transformer(8, 2, 1, 1, 4)(x, x, src_is_causal=True),
+    ):
+        with pytest.raises(RuntimeError, match="give attn_mask"):
+            call()
+
+
 @pytest.mark.filterwarnings("ignore:enable_nested_tensor:UserWarning")
 def test_a_transformer_with_masks_equals_pytorch(torch):
     options = {"d_model": 8, "nhead": 2, "num_encoder_layers": 2, "num_decoder_layers": 1}
@@ -337,6 +351,7 @@ def test_attention_names_the_shapes_that_do_not_fit():
         ((x, x, x), {"attn_mask": autodiff.zeros(2, 3)}, r"attn_mask must be of shape \(3, 3\)"),
         ((x, x, x), {"key_padding_mask": autodiff.zeros(3, 2)}, r"must be of shape \(2, 3\)"),
         ((x, x, x), {"is_causal": True}, "give attn_mask"),
+        ((x, x[:, :1], x[:, :1]), {}, "as many examples"),
     ):
         with pytest.raises(RuntimeError, match=message):
             layer(*inputs, **options)

@@ -98,22 +98,25 @@ def test_tensors_put_aside_are_those_of_the_first_run():
     assert [t.tolist() for t in kept] == [[2.0, 2.0]]
 
 
-def test_a_list_or_dict_in_an_attribute_of_a_module_is_not_watched():
-    # An attribute that is set is seen; what is written into it, only when something else is set.
+def test_what_is_deep_in_an_attribute_of_a_module_is_not_watched():
+    # An attribute that is set is seen, and what is written into its list or dict, but not deeper.
     class Switch(nn.Module):
         def __init__(self):
-            self.flags = {"double": True}
+            self.flags = {"double": True, "more": {"triple": False}}
 
         def forward(self, x):
-            return x * 2 if self.flags["double"] else x
+            x = x * 2 if self.flags["double"] else x
+            return x * 3 if self.flags["more"]["triple"] else x
 
     switch = Switch()
     f = compile(switch)
     f(ONES)
     switch.flags["double"] = False
-    assert f(ONES).tolist() == [2.0, 2.0]
-    switch.flags = {"double": False}
     assert f(ONES).tolist() == [1.0, 1.0]
+    switch.flags["more"]["triple"] = True
+    assert f(ONES).tolist() == [1.0, 1.0]
+    switch.flags = {"double": False, "more": {"triple": True}}
+    assert f(ONES).tolist() == [3.0, 3.0]
 
 
 def test_attributes_of_a_modules_class_are_those_of_the_first_run():

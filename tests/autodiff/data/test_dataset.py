@@ -100,6 +100,7 @@ def test_random_splits_follow_the_seed():
     ("make", "error", "message"),
     [
         (lambda: random_split(Squares(3), [1, 1]), ValueError, "do not add up to 3"),
+        (lambda: random_split(Squares(3), [2.5, 1.5]), ValueError, "must be whole or add up to 1"),
         (lambda: random_split(Squares(3), [-0.5, 1.5]), ValueError, r"lie in \[0, 1\]"),
         (lambda: ConcatDataset([]), ValueError, "at least one"),
         (lambda: ConcatDataset([Counting(2)]), TypeError, "use ChainDataset"),

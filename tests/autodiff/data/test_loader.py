@@ -187,6 +187,42 @@ def test_errors_are_raised_where_the_batch_is_asked_for(workers):
         next(batches)
     if workers:
         assert caught.value.__notes__ == ["in worker 0 of the DataLoader"]
+    assert next(batches).tolist() == [6, 7]
+
+
+def test_the_order_does_not_depend_on_the_workers():
+    runs = [
+        listed(
+            DataLoader(
+                TensorDataset(Y),
+                3,
+                shuffle=True,
+                generator=autodiff.Generator().manual_seed(3),
+                num_workers=workers,
+            )
+        )
+        for workers in (0, 2)
+    ]
+    assert runs[0] == runs[1]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_batches_are_made_in_the_mode_of_the_caller(workers):
+    class Learned(Rows):
+        def __getitem__(self, i):
+            return autodiff.ones(1, requires_grad=True) * i
+
+    for mode in (True, False):
+        with autodiff.set_grad_enabled(mode):
+            assert next(iter(DataLoader(Learned(), 2, num_workers=workers))).requires_grad is mode
+
+
+def test_indices_that_are_no_row_numbers_are_taken_as_the_data_set_takes_them():
+    data = TensorDataset(Y)
+    with pytest.raises(IndexError):
+        listed(DataLoader(data, 2, sampler=[1.7, 0.2]))
+    assert listed(DataLoader(data, 2, sampler=[(0,), (3,)])) == [[[0, 3]]]
+    assert listed(DataLoader(np.array(["a", "b"]), 2)) == [["a", "b"]]
 
 
 def test_workers_are_told_who_they_are():

@@ -69,6 +69,7 @@ def test_without_a_generator_the_default_one_decides():
         (lambda: BatchSampler([1], 2, 1), ValueError, "drop_last must be True or False"),
         (lambda: WeightedRandomSampler([[1.0]], 1), ValueError, r"a vector, got shape \(1, 1\)"),
         (lambda: WeightedRandomSampler([1.0], -1), ValueError, "num_samples must be a positive"),
+        (lambda: list(RandomSampler([], num_samples=3)), ValueError, "there are no examples"),
         (lambda: list(Sampler()), NotImplementedError, "does not define __iter__"),
     ],
 )
