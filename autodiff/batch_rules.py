@@ -418,7 +418,7 @@ def _convolution(op: Primitive, xs: Sequence[Operand], params: dict, size: int) 
     x, w, *b = xs
     if b and isinstance(b[0], Batched) and b[0].mapped:
         x = Batched(x.vmap, front(x, size), True)
-        out = _convolution(op, (x, w, 0.0), params, size)
+        out = _convolution(op, (x, w, 0), params, size)
         return out + _ranked(b[0], out._array.ndim - 1)
     if op is not window.convolve_w and not w.mapped:
         rest = [a.tensor if isinstance(a, Batched) else a for a in (w, *b)]

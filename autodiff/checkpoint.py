@@ -252,8 +252,9 @@ class _Decoder:
         if kind in SEQUENCES:
             return SEQUENCES[kind](self.decode(content))
         if kind == "namedtuple":
-            fields = namedtuple(content, node["fields"], rename=True)  # as such a one was made
-            return fields(*self.decode(node["items"]))
+            # rename: one that was made so has fields such as _1
+            kind_of: Any = namedtuple(content, node["fields"], rename=True)  # type: ignore[misc]
+            return kind_of(*self.decode(node["items"]))
         if kind == "dtype":
             return dtypes.of(np.dtype(content))
         if kind == "scalar":

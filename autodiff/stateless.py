@@ -29,7 +29,8 @@ def functional_call(
     Writing to a tensor in the module writes to the one given; an assigned one is put in its dict.
 
     Raises: ValueError if a name comes twice, or tied tensors get different ones; KeyError if the
-        module has no such name; RuntimeError if `strict` and some are missing.
+        module has no such name; TypeError if what has it or what is given is no tensor;
+        RuntimeError if `strict` and some are missing.
     """
     given: Sequence[Any] = [parameter_and_buffer_dicts]
     if isinstance(parameter_and_buffer_dicts, (list, tuple)):
@@ -54,6 +55,13 @@ def functional_call(
         new = _tied(own, new)
     places = {name: _place(module, name) for name in new}
     before = {name: holder[key] for name, (holder, key) in places.items()}
+    for name, old in before.items():
+        for what, value in ("given", new[name]), ("in the module", old):
+            if not isinstance(value, Tensor | None):
+                raise TypeError(
+                    "functional_call puts Tensors in place of parameters and buffers; "
+                    f"{name} {what} is of {type(value).__name__}"
+                )
     taken("functional_call()")
     args = () if args is None else args if isinstance(args, tuple) else (args,)
     versions.changes += 1
@@ -62,12 +70,12 @@ def functional_call(
             holder[key] = new[name]
         return module(*args, **(kwargs or {}))
     finally:
-        for name, (holder, key) in places.items():
-            for tensors in given:
-                if name in tensors and holder[key] is not new[name]:
-                    tensors[name] = holder[key]
-            holder[key] = before[name]
+        after = {name: _put_back(*places[name], old) for name, old in before.items()}
         versions.changes += 1
+        for tensors in given:
+            for name in tensors:
+                if after[name] is not None and after[name] is not new[name]:
+                    tensors[name] = after[name]
 
 
 def _tied(own: dict[str, Tensor], new: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -109,6 +117,17 @@ def _child(holder: Any, key: Any, path: str) -> Any:
         return holder[key]
     except (KeyError, IndexError):
         raise KeyError(f"functional_call: the module has no {path}") from None
+
+
+def _put_back(holder: Any, key: Any, old: Any) -> Any:
+    """Put what was there before in its place, and return what was there now, None for nothing."""
+    if isinstance(holder, dict):
+        now = holder.get(key)
+        holder[key] = old
+        return now
+    now = holder[key : key + 1]
+    holder[key : key + 1] = [old]  # also at the end of a list that has become shorter
+    return now[0] if now else None
 
 
 def stack_module_state(models: Sequence[Any]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

@@ -246,13 +246,27 @@ def _check_alike(what: str, given: Sequence[Any], other: str, like: Sequence[Ten
             )
 
 
+def seeds(tensors: Iterable[Tensor]) -> list[Tensor]:
+    """Variables like these, to walk back from and differentiate the walk by.
+
+    It is linear in them, so that any values would do, but for rules that take a gradient of 0 for
+    an output that is not used, and hooks that clip: so sums and differences of them are not 0, and
+    they are small.
+    """
+    found = []
+    for x in [t._array for t in tensors]:
+        values = np.arange(2.0, x.size + 2) ** -0.5 / 1024
+        found.append(variable(make(values.astype(x.dtype).reshape(x.shape))))
+    return found
+
+
 class Linear:
     """The linear map of tangents, close to the variables, to those of the outputs."""
 
     def __init__(self, outputs: Sequence[Tensor], variables: Sequence[Tensor]) -> None:
         self.outputs = outputs
         on_tape = [t for t in outputs if t._node is not None]
-        self.seeds = [variable(make(np.zeros_like(t._array))) for t in on_tape]
+        self.seeds = seeds(on_tape)
         self.products = walked(on_tape, variables, self.seeds, keep=True, again=True)
 
     def __call__(

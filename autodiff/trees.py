@@ -1,15 +1,15 @@
-"""Arguments and results that nest: tuples, lists and dicts of leaves."""
+"""Arguments and results that nest: tuples, lists, deques and dicts of leaves."""
 
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-_DICTS = (dict, OrderedDict)
+_NESTS = (tuple, list, deque, dict, OrderedDict, defaultdict)
 
 
 def is_leaf(tree: Any) -> bool:
-    """Whether this is no tuple, list or dict (of a class that can be made anew from its items)."""
-    return type(tree) not in (tuple, list, *_DICTS) and not hasattr(tree, "_fields")
+    """Whether this is no tuple, list, deque or dict (of a class that is known to be made anew)."""
+    return type(tree) not in _NESTS and not hasattr(tree, "_fields")
 
 
 def _children(tree: Any) -> Sequence[Any]:
@@ -17,9 +17,13 @@ def _children(tree: Any) -> Sequence[Any]:
 
 
 def _alike(tree: Any, children: list) -> Any:
-    """A tuple, list or dict like `tree` with other items."""
+    """A tuple, list, deque or dict like `tree` with other items."""
     if isinstance(tree, dict):
-        return type(tree)(zip(tree, children, strict=True))
+        new = tree.copy()  # with the default of a defaultdict
+        new.update(zip(tree, children, strict=True))
+        return new
+    if isinstance(tree, deque):
+        return deque(children, tree.maxlen)
     return type(tree)(*children) if hasattr(tree, "_fields") else type(tree)(children)
 
 

@@ -18,7 +18,7 @@ from autodiff.grad_modes import enable_grad
 from autodiff.jacobians import forward_blocks, reverse_blocks
 from autodiff.ops.shape import stack
 from autodiff.tensor import Tensor, apply, make
-from autodiff.transforms import variable
+from autodiff.transforms import seeds, variable
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
 
@@ -135,9 +135,9 @@ def jvp(
     """(outputs, the Jacobian times v): v is like the inputs, the product like the outputs."""
     run = _Run("jvp", func, inputs, create_graph, strict)
     v = run.vector(v, run.inputs, run.several)
-    seeds = [variable(make(np.zeros_like(t._array))) for t in run.outputs]
-    products = run.derivatives(run.outputs, run.inputs, seeds, True)
-    return run.result(run.derivatives(products, seeds, v, create_graph), run.several_outputs)
+    start = seeds(run.outputs)
+    products = run.derivatives(run.outputs, run.inputs, start, True)
+    return run.result(run.derivatives(products, start, v, create_graph), run.several_outputs)
 
 
 def vhp(
@@ -165,9 +165,9 @@ def hvp(
     run = _Run("hvp", func, inputs, create_graph, strict)
     v = run.vector(v, run.inputs, run.several)
     first = run.derivatives(run.scalar(), run.inputs, None, True)
-    seeds = [variable(make(np.zeros_like(t._array))) for t in run.inputs]
-    products = run.derivatives(first, run.inputs, seeds, True)
-    return run.result(run.derivatives(products, seeds, v, create_graph), run.several)
+    start = seeds(run.inputs)
+    products = run.derivatives(first, run.inputs, start, True)
+    return run.result(run.derivatives(products, start, v, create_graph), run.several)
 
 
 def jacobian(

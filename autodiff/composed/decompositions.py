@@ -89,16 +89,16 @@ _solve_ex = namedtuple("solve_ex", ("result", "info"))  # type: ignore[name-matc
 _cholesky_ex = namedtuple("cholesky_ex", ("L", "info"))  # type: ignore[name-match]
 
 
-def _info(result: Tensor) -> Tensor:
-    """1 for each matrix that has a nan, else 0."""
-    return to(any(isnan(result.detach()), (-2, -1)), dtype=dtypes.int32)
+def _singular(A: Tensor) -> Tensor:
+    """1 for each matrix whose elimination comes to a pivot of 0, else 0."""
+    return to(slogdet(A.detach()).sign == 0, dtype=dtypes.int32)
 
 
 def inv_ex(A: Tensor, *, check_errors: bool = False) -> Any:
     """(inverse, info): info is not 0 where there is no inverse, and the inverse nan there."""
     check_matrices("inv_ex", A)
     result = apply(ops.inv, (A,), {"check": check_errors})
-    return _inv_ex(result, _info(result))
+    return _inv_ex(result, _singular(A))
 
 
 def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
@@ -115,8 +115,7 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
 
 def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False) -> Any:
     """(result, info): as `solve`; info is not 0 where A is singular, and the result nan there."""
-    result = _solved(A, B, left, check_errors)
-    return _solve_ex(result, _info(result[..., None] if _is_vector(A, B) else result))
+    return _solve_ex(_solved(A, B, left, check_errors), _singular(A))
 
 
 def _solved(A: Tensor, B: Tensor, left: bool, check: bool) -> Tensor:
@@ -221,7 +220,8 @@ def cholesky(input: Tensor, upper: bool = False) -> Tensor:
 def cholesky_ex(input: Tensor, *, upper: bool = False, check_errors: bool = False) -> Any:
     """(L, info): info is not 0 where a matrix is not positive definite, and L nan there."""
     result = _cholesky(input, upper, check_errors)
-    return _cholesky_ex(result, _info(result))
+    failed = any(isnan(result.detach()), (-2, -1))
+    return _cholesky_ex(result, to(failed, dtype=dtypes.int32))
 
 
 def _cholesky(input: Tensor, upper: bool, check: bool) -> Tensor:
@@ -316,9 +316,7 @@ def svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:
 
 
 @numpy_function(np.linalg.svd)
-def _numpy_svd(
-    a: Tensor, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False
-) -> Any:
+def _numpy_svd(a: Tensor, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     return svd(a, full_matrices) if compute_uv else svdvals(a)
 
 

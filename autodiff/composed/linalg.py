@@ -230,7 +230,6 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
     return apply(sum, (x * y,), {"axis": axis_of(x, dim) - array_of(x).ndim})
 
 
-@numpy_function(np.cross, np.linalg.cross)
 @numpy_names
 def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
     """The cross products of the vectors of length 3 along `dim`, the other axes broadcast."""
@@ -254,7 +253,6 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     return linalg_cross(input, other, dim=dim)
 
 
-@numpy_function(np.linalg.multi_dot)
 def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
     """The product of matrices, in the order of least work; the first and last may be vectors."""
     if len(tensors) < 2:

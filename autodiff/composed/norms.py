@@ -84,7 +84,6 @@ def norm(
     return vector_norm(input, 2.0 if p is None or p == "fro" else p, dim, keepdim, dtype=dtype)  # type: ignore[arg-type]
 
 
-@numpy_function(np.linalg.norm)
 @numpy_names
 def linalg_norm(
     input: Tensor,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from autodiff import dtypes, indexing
 from autodiff.composed import (
@@ -16,6 +17,8 @@ from autodiff.composed import (
     decompositions,
     elementwise,
     linalg,
+    norms,
+    properties,
     reduction,
     selection,
     shape,
@@ -33,6 +36,13 @@ _tensor = creation.as_tensor
 
 def _tensors(xs: Sequence[Any]) -> list[Tensor]:
     return [_tensor(x) for x in xs]
+
+
+def _compared(a: Any, b: Any) -> tuple[Tensor, Tensor]:
+    """Both in the dtype of an operation on them."""
+    a, b = (x if isinstance(x, (bool, int, float)) else _tensor(x) for x in (a, b))
+    dtype = properties.result_type(a, b)
+    return _tensor(a, dtype=dtype), _tensor(b, dtype=dtype)
 
 
 def _floats(a: Any, dtype: Any = None) -> Tensor:
@@ -74,9 +84,11 @@ def _var(
     return operation(_floats(a, dtype), axis=axis, ddof=ddof, keepdims=keepdims)
 
 
-def _quantile(a: Any, q: Any, axis: Any, method: str, keepdims: bool) -> Tensor:
+def _quantile(a: Any, q: Any, axis: Any, method: str, keepdims: bool, whole: float = 1.0) -> Tensor:
+    if isinstance(axis, (tuple, list)):
+        raise TypeError(f"quantiles over axis={axis} are not provided for Tensors; use one, or all")
     a = _floats(a)
-    q = q if isinstance(q, float) else _tensor(q, dtype=a.dtype)
+    q = (q if isinstance(q, float) else _tensor(q, dtype=a.dtype)) / whole
     return reduction.quantile(a, q, axis, keepdims, interpolation=method)
 
 
@@ -86,10 +98,12 @@ def _scan(operation: Any, a: Any, axis: int | None, dtype: Any) -> Tensor:
 
 
 def _diff(a: Tensor, n: int, axis: int, prepend: Any, append: Any) -> Tensor:
+    axis = normalize_axis_index(axis, a.ndim)
+
     def edge(x: Any) -> Any:
         if x is None:
             return x
-        lengths = [1 if i == axis % a.ndim else length for i, length in enumerate(a.shape)]
+        lengths = [1 if i == axis else length for i, length in enumerate(a.shape)]
         x = _tensor(x)
         return x if x.ndim else shape.expand(x, lengths)
 
@@ -135,13 +149,18 @@ def _stacked(least: Callable, arrays: Any, axis: int) -> Tensor:
 
 
 def _split(ary: Tensor, indices_or_sections: Any, axis: int, even: bool = True) -> list[Tensor]:
-    parts = indices_or_sections
-    if isinstance(parts, int) and even and ary.shape[axis] % parts:
+    one = isinstance(indices_or_sections, (int, np.integer))
+    parts = int(indices_or_sections) if one else list(indices_or_sections)
+    if one and even and ary.shape[axis] % parts:
         raise ValueError(f"split: {ary.shape[axis]} elements do not make {parts} equal parts")
-    return list(shape.tensor_split(ary, parts if isinstance(parts, int) else list(parts), axis))
+    return list(shape.tensor_split(ary, parts, axis))
 
 
 def _pad(array: Tensor, pad_width: Any, mode: str, constant_values: Any) -> Tensor:
+    if isinstance(pad_width, dict):
+        raise TypeError(
+            "numpy.pad with a dict as pad_width is not provided for Tensors; use pairs, one an axis"
+        )
     widths = [tuple(map(int, w)) for w in np.broadcast_to(pad_width, (array.ndim, 2))]
     if mode == "constant":
         return shape_ops.pad(array, pad_width=tuple(widths), constant=constant_values)
@@ -159,7 +178,7 @@ def _pad(array: Tensor, pad_width: Any, mode: str, constant_values: Any) -> Tens
 def _take(a: Tensor, indices: Any, axis: int | None) -> Tensor:
     a, axis = _vector(a, axis)
     where = indices if isinstance(indices, (int, Tensor)) else np.asarray(indices)
-    return indexing.read(a, (slice(None),) * (axis % a.ndim) + (where,))
+    return indexing.read(a, (slice(None),) * normalize_axis_index(axis, a.ndim) + (where,))
 
 
 def _like(filled: Callable, a: Tensor, dtype: Any, lengths: Any, *value: Any) -> Tensor:
@@ -192,7 +211,7 @@ def _einsum(*operands: Any, optimize: Any = False) -> Tensor:
 TRANSLATED: dict[Any, Callable] = {
     # Elementwise
     np.allclose: lambda a, b, rtol=1e-5, atol=1e-8, equal_nan=False: elementwise.allclose(
-        _tensor(a), _tensor(b), rtol, atol, equal_nan
+        *_compared(a, b), rtol, atol, equal_nan
     ),
     np.array_equal: lambda a1, a2: elementwise.equal(_tensor(a1), _tensor(a2)),
     np.clip: lambda a, a_min=None, a_max=None, min=None, max=None: _clip(
@@ -200,7 +219,7 @@ TRANSLATED: dict[Any, Callable] = {
     ),
     np.fix: elementwise.trunc,
     np.isclose: lambda a, b, rtol=1e-5, atol=1e-8, equal_nan=False: elementwise.isclose(
-        _tensor(a), _tensor(b), rtol, atol, equal_nan
+        *_compared(a, b), rtol, atol, equal_nan
     ),
     np.isneginf: elementwise.isneginf,
     np.isposinf: elementwise.isposinf,
@@ -241,7 +260,7 @@ TRANSLATED: dict[Any, Callable] = {
         a, q, axis, method, keepdims
     ),
     np.percentile: lambda a, q, axis=None, method="linear", keepdims=False: _quantile(
-        a, _tensor(q) / 100, axis, method, keepdims
+        a, q, axis, method, keepdims, 100.0
     ),
     np.cumsum: lambda a, axis=None, dtype=None: _scan(reduce.cumsum, a, axis, dtype),
     np.cumprod: lambda a, axis=None, dtype=None: _scan(reduce.cumprod, a, axis, dtype),
@@ -250,7 +269,9 @@ TRANSLATED: dict[Any, Callable] = {
     np.logaddexp.reduce: lambda array, axis=0, keepdims=False: reduce.logsumexp(
         array, axis=axis, keepdims=keepdims
     ),
-    np.diff: lambda a, n=1, axis=-1, prepend=None, append=None: _diff(a, n, axis, prepend, append),
+    np.diff: lambda a, n=1, axis=-1, prepend=None, append=None: _diff(
+        _tensor(a), n, axis, prepend, append
+    ),
     np.trapezoid: lambda y, x=None, dx=1.0, axis=-1: reduction.trapezoid(
         _tensor(y), None if x is None else _tensor(x), dx=dx if x is None else None, dim=axis
     ),
@@ -332,6 +353,9 @@ TRANSLATED: dict[Any, Callable] = {
         creation.full, a, dtype, shape, fill_value
     ),
     # Products
+    np.cross: lambda a, b, axis=None: linalg.linalg_cross(
+        _tensor(a), _tensor(b), dim=-1 if axis is None else axis
+    ),
     np.einsum: _einsum,
     np.inner: lambda a, b: linalg.inner(_tensor(a), _tensor(b)),
     np.kron: lambda a, b: linalg.kron(_tensor(a), _tensor(b)),
@@ -343,7 +367,14 @@ TRANSLATED: dict[Any, Callable] = {
     np.vdot: lambda a, b: linalg.dot(_flat(a), _flat(b)),
     np.vecdot: lambda x1, x2: linalg.vecdot(_tensor(x1), _tensor(x2)),
     np.linalg.vecdot: lambda x1, x2, axis=-1: linalg.vecdot(_tensor(x1), _tensor(x2), dim=axis),
+    np.linalg.cross: lambda x1, x2, axis=-1: linalg.linalg_cross(
+        _tensor(x1), _tensor(x2), dim=axis
+    ),
     np.linalg.matmul: linalg_ops.matmul,
+    np.linalg.multi_dot: lambda arrays: linalg.multi_dot(_tensors(arrays)),
+    np.linalg.norm: lambda x, ord=None, axis=None, keepdims=False: norms.linalg_norm(
+        _floats(x), ord, axis, keepdims
+    ),
     np.linalg.outer: lambda x1, x2: linalg.outer(_tensor(x1), _tensor(x2)),
     np.linalg.trace: lambda x, offset=0, dtype=None: _trace(x, offset, -2, -1, dtype),
     np.linalg.lstsq: lambda a, b, rcond=None: tuple(

@@ -55,7 +55,7 @@ matmul = bilinear(_matmul, numpy=np.matmul, promote="match", x=_matmul_x, y=_mat
 @numpy_function(np.dot)
 def _dot(x, y):
     """NumPy's dot, where it is a product of matrices or with a scalar."""
-    if x.ndim == 0 or y.ndim == 0:
+    if np.ndim(x) == 0 or np.ndim(y) == 0:
         return np.multiply(x, y)
     if y.ndim > 2:
         raise ValueError(f"dot of shapes {x.shape} and {y.shape}: use matmul or einsum")

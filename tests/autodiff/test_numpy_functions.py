@@ -68,6 +68,7 @@ EXPRESSIONS = [
     "np.minimum.accumulate(x, axis=1)",
     *("np.allclose(x, x + 1e-9)", "np.allclose(x, y, rtol=10, atol=1)", "np.allclose(odd, odd)"),
     *("np.isclose(x, y, atol=0.2)", "np.isclose(odd, odd, equal_nan=True)"),
+    *("np.isclose(x, 1.0, atol=0.2)", "np.isclose(i, 1.5, atol=1)", "np.allclose(x, 1.0, atol=1)"),
     *("np.array_equal(x, x)", "np.array_equal(x, y)", "np.array_equal(x, v)"),
     *("np.clip(x, 0.8, 1.2)", "np.clip(x, a_min=0.8, a_max=None)", "np.clip(x, 0.7 * v, v)"),
     "np.clip(x, np.array([0.6, 0.8, 1.0]), None)",
@@ -106,6 +107,7 @@ EXPRESSIONS = [
         for m in ("linear", "lower", "higher", "midpoint", "nearest")
     ),
     *("np.percentile(x, 30)", "np.percentile(x, [25, 50], axis=-1, keepdims=True)"),
+    *("np.percentile(x, 33.3)", "np.percentile(x, [10.1, 33.3])"),
     *("np.trapezoid(x)", "np.trapezoid(x, v)", "np.trapezoid(x, dx=0.5, axis=0)"),
     # Order and selection
     *("np.sort(x)", "np.sort(x, axis=None)", "np.sort(x, 0)", "np.sort(x, kind='stable')"),
@@ -164,6 +166,8 @@ EXPRESSIONS = [
     *("np.full_like(x, 2.5)", "np.full_like(i, 2)", "np.empty_like(x, shape=(0,))"),
     # Products
     *("np.matmul(x, m)", "np.matmul(v, w)", "np.dot(x, m)", "np.dot(x, v)", "np.dot(s, x)"),
+    *("np.dot(x, 2)", "np.dot(2.0, x)", "np.cross(v, w, axis=0)", "np.split(x, np.int64(3), 1)"),
+    *("np.linalg.norm(i)", "np.diff(x, axis=-2)"),
     *("np.inner(x, y)", "np.inner(v, w)", "np.outer(v, w)", "np.outer(x, v)", "np.vdot(x, y)"),
     *("np.kron(x, v)", "np.kron(v, w)", "np.tensordot(x, y)", "np.tensordot(x, m, 1)"),
     *("np.tensordot(z, x, axes=([0, 1], [0, 1]))", "np.tensordot(x, y, (1, 1))"),
@@ -298,8 +302,23 @@ def test_mixed_with_arrays_the_result_is_a_tensor():
         *(np.einsum("ij,ij", a, x), np.where(a > 1, x, a), np.append(a, x), np.isclose(a, x)),
         *(np.clip(a, x, 3.0), np.searchsorted(a[0], x)),
         *(np.add(a, x), np.add.outer(a, x), np.matmul(a, x.T), np.dot(a, x.T)),
+        *(np.diff(a, prepend=x), np.cross(a, x), np.linalg.cross(a, x)),
+        *(np.linalg.multi_dot([a, x.T, a]), np.allclose(a, x) or x),
     ):
         assert isinstance(result, Tensor)
+
+
+def test_percentiles_are_parted_in_the_dtype_of_the_elements():
+    array, q = np.arange(7.0) ** 2, [10.1, 33.3]
+    assert np.percentile(autodiff.tensor(array), q).tolist() == np.percentile(array, q).tolist()
+
+
+@pytest.mark.parametrize(
+    "function", [lambda x: np.take(x, [0], axis=5), lambda x: np.diff(x, 1, 5)]
+)
+def test_an_axis_that_is_not_there_is_refused(function: Callable):
+    with pytest.raises(np.exceptions.AxisError):
+        function(autodiff.ones(2, 2))
 
 
 def test_integers_become_the_default_float():
@@ -359,6 +378,9 @@ OUT = np.zeros(3)
         (lambda: np.exp(X, out=autodiff.ones(3)), "out must be one array"),
         (lambda: np.exp(OUT, out=autodiff.ones(3)), "out must be one array"),
         (lambda: np.pad(X, 1, "linear_ramp"), "mode='linear_ramp'"),
+        (lambda: np.pad(X, {0: (1, 1)}), "dict as pad_width"),
+        (lambda: np.median(X, axis=(0,)), r"axis=\(0,\)"),
+        (lambda: np.linalg.svd(X[None], hermitian=True), r"numpy\.linalg\.svd with hermitian"),
         (lambda: np.nanmax(X), r"numpy\.nanmax is not provided.*autodiff\.amax"),
         (lambda: np.linalg.eig(X), r"numpy\.linalg\.eig is not provided.*autodiff\.linalg\."),
         (lambda: np.hypot(X, X), r"numpy\.hypot is not provided.*autodiff\.\w+"),

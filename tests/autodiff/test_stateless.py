@@ -45,6 +45,33 @@ def test_functional_call_restores_after_errors():
     assert net.weight is weight
 
 
+def test_functional_call_restores_what_was_deleted_and_lets_the_error_through():
+    class Deletes(nn.Module):
+        def __init__(self):
+            self.a, self.b = (nn.Parameter(autodiff.ones(2)) for _ in range(2))
+            self.rest = [nn.Parameter(autodiff.ones(2)) for _ in range(2)]
+
+        def forward(self, x):
+            del self.a, self.rest[0]
+            raise ValueError("its own")
+
+    net = Deletes()
+    before = dict(net.named_parameters())
+    given = {name: autodiff.zeros(2) for name in before}
+    with pytest.raises(ValueError, match="its own"):
+        func.functional_call(net, given, autodiff.ones(2))
+    assert all(p is before[name] for name, p in net.named_parameters())
+    assert all(t.tolist() == [0, 0] for t in given.values())
+
+
+def test_functional_call_replaces_tensors_by_tensors_alone():
+    net, x = nn.Linear(4, 3), autodiff.randn(2, 4)
+    with pytest.raises(TypeError, match="weight given is of int"):
+        func.functional_call(net, {"weight": 3}, x)
+    with pytest.raises(TypeError, match="in_features in the module is of int"):
+        func.functional_call(net, {"in_features": autodiff.ones(())}, x)
+
+
 def test_functional_call_refuses_wrong_names():
     net, x = nn.Linear(4, 3), autodiff.randn(2, 4)
     w = autodiff.zeros(3, 4)

@@ -430,6 +430,31 @@ def test_compiled_transforms_give_what_eager_ones_give(function):
         np.testing.assert_allclose(compiled(x).numpy(), function(x).numpy(), 1e-12)
 
 
+def test_forward_mode_says_nan_where_vectors_of_equal_values_have_no_derivative():
+    one, A = autodiff.eye(2, dtype=autodiff.float64), autodiff.tensor([[1.0, 2.0], [3.0, 4.0]])
+    twice = autodiff.tensor(np.kron(np.eye(2), [[2.0, 1.0], [1.0, 2.0]]))  # vectors (1, -1, 0, 0)
+
+    def rebuilt(x):
+        u, s, vh = autodiff.linalg.svd(x, False)
+        return (u * s) @ vh
+
+    assert jvp(rebuilt, (one,), (A.double(),))[1].isnan().all()
+    assert hessian(lambda x: autodiff.linalg.matrix_norm(x, "nuc"))(one).isnan().all()
+    for x in (one, twice):
+        assert not jacfwd(lambda x: autodiff.linalg.eigh(x)[1])(x).isfinite().all()
+        assert jacfwd(lambda x: autodiff.linalg.eigh(x)[0])(x).isfinite().all()
+
+
+def test_forward_mode_goes_through_a_hook_that_clips():
+    def clipped(x):
+        y = x**2
+        y.register_hook(lambda g: g.clamp(-1, 1))
+        return y
+
+    x = autodiff.tensor(W)
+    np.testing.assert_allclose(jvp(clipped, (x,), (x,))[1].numpy(), 2 * W**2)
+
+
 def test_a_compiled_grad_is_recorded():
     compiled = autodiff.compile(grad(lambda x: (x.sin() * x).sum()), fullgraph=True)
     for shift in range(3):

@@ -1,13 +1,13 @@
 """Arguments and results that nest."""
 
-from collections import OrderedDict, defaultdict, namedtuple
+from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
 
 import pytest
 
 from autodiff import trees
 
 Pair = namedtuple("Pair", ("a", "b"))
-TREE = {"x": [1, (2, None)], "y": Pair(OrderedDict(z=3), ()), "w": defaultdict(int, u=4)}
+TREE = {"x": [1, (2, None)], "y": Pair(OrderedDict(z=3), ()), "w": Counter(u=4)}
 
 
 def test_leaves_are_found_in_order_and_put_back():
@@ -16,6 +16,12 @@ def test_leaves_are_found_in_order_and_put_back():
     found = trees.mapped(str, TREE)
     assert found["x"] == ["1", ("2", "None")] and found["y"] == Pair(OrderedDict(z="3"), ())
     assert type(found["y"].a) is OrderedDict
+
+
+def test_defaults_and_lengths_are_kept():
+    found = trees.mapped(str, (defaultdict(list, a=1), deque([2, 3], maxlen=2)))
+    assert found == ({"a": "1"}, deque(["2", "3"]))
+    assert found[0].default_factory is list and found[1].maxlen == 2
 
 
 @pytest.mark.parametrize(

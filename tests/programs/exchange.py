@@ -80,13 +80,17 @@ def draw_as_we_do(torch: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
         factor = F.dropout(autodiff.ones(*input.shape, dtype=known(input.dtype)), p, training)
         return input * torch.from_numpy(factor.numpy())
 
+    def seed_of_workers(self: Any, generator: Any = None) -> Any:
+        autodiff.randint(2**62, (), generator=generator)  # as a DataLoader of ours draws it
+        return self.zero_()
+
     generator_class = torch.Generator
     functions = ("bernoulli", "multinomial", "normal", "rand", "rand_like", "randint", "randn")
     for name in (*functions, "randn_like", "randperm"):
         monkeypatch.setattr(torch, name, drawn(getattr(autodiff, name)))
     for name in ("normal_", "uniform_"):
         monkeypatch.setattr(torch.Tensor, name, filled(name))
-    monkeypatch.setattr(torch.Tensor, "random_", lambda self, **_: self.zero_())  # for workers
+    monkeypatch.setattr(torch.Tensor, "random_", seed_of_workers)
     monkeypatch.setattr(torch.nn.functional, "dropout", dropout)
     monkeypatch.setattr(torch, "manual_seed", autodiff.manual_seed)
     monkeypatch.setattr(torch, "Generator", autodiff.Generator)

@@ -161,3 +161,12 @@ def test_results_are_off_the_tape_without_create_graph():
     assert not functional.jacobian(one, x).requires_grad
     assert not functional.hessian(cubes, x).requires_grad
     assert x.grad is None
+
+
+def test_equal_singular_values_give_nan_in_either_order():
+    one, v = autodiff.eye(2, dtype=autodiff.float64), autodiff.ones(2, 2, dtype=autodiff.float64)
+    for product in (functional.hvp, functional.vhp):
+        found = product(lambda x: (autodiff.linalg.svdvals(x) ** 2).sum(), one, v)[1]
+        assert found.isnan().any()
+    found = functional.jvp(lambda x: autodiff.linalg.eigh(x)[1], one, v)[1]
+    assert not found.isfinite().all()

@@ -326,6 +326,14 @@ def test_info_says_which_matrices_of_a_batch_failed():
         assert result[::2].isfinite().all()
 
 
+def test_info_is_0_where_a_result_is_not_finite_for_another_reason():
+    nan = autodiff.tensor([[np.nan, 1.0], [1.0, 2.0]])
+    tiny = autodiff.tensor([[1e-310]], dtype=autodiff.float64)
+    for matrix in (nan, tiny):
+        assert linalg.inv_ex(matrix).info.item() == 0
+        assert linalg.solve_ex(matrix, matrix).info.item() == 0
+
+
 def test_nan_goes_through_where_the_algorithm_lets_it():
     for function in (linalg.inv, linalg.det, linalg.qr, linalg.slogdet):
         x = autodiff.full((2, 2), autodiff.nan, requires_grad=True)
