@@ -79,12 +79,12 @@ DECOMPOSITIONS: dict[str, Callable] = {
     "cholesky": lambda mp, x, like: _table(mp.cholesky((x + x.T) / 2)),
     "cofactor": lambda mp, x, like: _table(mp.det(x) * x.T**-1),
     "eigh": _eigh,
-    "eigvalsh": lambda mp, x, like, UPLO="L": np.array(mp.eigsy((x + x.T) / 2, True)),
+    "eigvalsh": lambda mp, x, like, UPLO="L": np.array(list(mp.eigsy((x + x.T) / 2, True))),
     "pinv": _pinv,
     "qr": _qr,
     "slogdet": lambda mp, x, like: np.array([mp.sign(mp.det(x)), mp.log(abs(mp.det(x)))]),
     "svd": _svd,
-    "svdvals": lambda mp, x, like: np.array(mp.svd_r(x, compute_uv=False)),
+    "svdvals": lambda mp, x, like: np.array(list(mp.svd_r(x, compute_uv=False))),
 }
 """Functions of one matrix in terms of mpmath; `like` is the result in float64."""
 
