@@ -1,7 +1,6 @@
 """What a tensor tells about itself besides its elements: its size and device; a hook's handle."""
 
 import itertools
-from collections.abc import Callable
 from typing import Any, Self
 
 from autodiff import versions
@@ -65,9 +64,13 @@ class RemovableHandle:
 
     _number = itertools.count(1)
 
-    def __init__(self, hooks: dict[int, Callable], hook: Callable) -> None:
+    def __init__(self, hooks: Any, hook: Any, prepend: bool = False) -> None:
+        """hooks: a dict; to prepend, an OrderedDict."""
         self.id, self._hooks = next(RemovableHandle._number), hooks
         hooks[self.id] = hook
+        if prepend:
+            hooks.move_to_end(self.id, last=False)
+        versions.changes += 1
 
     def remove(self) -> None:
         """Take the hook away; again is harmless."""

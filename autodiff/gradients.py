@@ -48,9 +48,9 @@ def backward(
             "func.grad(), or autograd.grad()"
         )
     wanted = None if inputs is None else {_node_of(t, "inputs"): t for t in _listed(inputs)}
-    found = _walk(_listed(tensors), grad_tensors, wanted, retain_graph, create_graph)
-    given = _listed(() if grad_tensors is None else grad_tensors)
-    taken = {id(g._array) for g in given if g is not None}  # arrays that others have
+    given = None if grad_tensors is None else _listed(grad_tensors)
+    found = _walk(_listed(tensors), given, wanted, retain_graph, create_graph)
+    taken = {id(g._array) for g in given or () if g is not None}  # arrays that others have
     for node, g in found.items():
         tensor = node.tensor() if wanted is None else wanted[node]  # type: ignore[misc]
         if tensor is None:

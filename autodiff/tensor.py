@@ -559,7 +559,6 @@ class Tensor:
 
         if self._node.hooks is None:
             self._node.hooks = {}
-        versions.changes += 1
         return RemovableHandle(self._node.hooks, run)
 
     @property

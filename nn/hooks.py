@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from autodiff import Tensor, is_grad_enabled
-from autodiff.compiler import changed, guard
+from autodiff.compiler import guard
 from autodiff.utils.hooks import RemovableHandle
 
 
@@ -115,12 +115,7 @@ class Hooked:
     def _add_hook(self, kind: str, hook: Any, prepend: bool = False) -> RemovableHandle:
         if self._hooks is None:
             self._hooks = Hooks()
-        changed()
-        hooks = getattr(self._hooks, kind)
-        handle = RemovableHandle(hooks, hook)
-        if prepend:
-            hooks.move_to_end(handle.id, last=False)
-        return handle
+        return RemovableHandle(getattr(self._hooks, kind), hook, prepend)
 
     def register_forward_pre_hook(
         self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
-from autodiff.compiler import changed, guard, recorder
+from autodiff.compiler import guard, recorder
 from autodiff.utils.hooks import RemovableHandle
 
 Step = TypeVar("Step", bound=Callable)
@@ -66,12 +66,7 @@ class Hooked:
     def _add_hook(self, kind: str, hook: Callable, prepend: bool = False) -> RemovableHandle:
         if self._hooks is None:
             self._hooks = Hooks()
-        changed()
-        hooks = getattr(self._hooks, kind)
-        handle = RemovableHandle(hooks, hook)
-        if prepend:
-            hooks.move_to_end(handle.id, last=False)
-        return handle
+        return RemovableHandle(getattr(self._hooks, kind), hook, prepend)
 
     def register_step_pre_hook(self, hook: Callable) -> RemovableHandle:
         """Call hook(optimizer, args, kwargs) before each step; args begins with the optimizer.

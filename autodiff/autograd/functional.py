@@ -76,6 +76,12 @@ class _Run:
                 )
         return tuple([make(np.zeros_like(x._array)) if g is None else g for g, x in zip(found, by)])
 
+    def pushed(self, of: Sequence[Tensor], v: Any) -> tuple[Tensor, ...]:
+        """The Jacobian of tensors by the inputs, times v: a pass, and one through that pass."""
+        start = seeds(of)
+        products = self.derivatives(of, self.inputs, start, True)
+        return self.derivatives(products, start, v, self.create_graph)
+
     def vector(self, v: Any, like: Sequence[Tensor], several: bool) -> tuple[Tensor, ...] | None:
         """v, checked against what it is multiplied with; None for a single element."""
         if v is None:
@@ -135,9 +141,7 @@ def jvp(
     """(outputs, the Jacobian times v): v is like the inputs, the product like the outputs."""
     run = _Run("jvp", func, inputs, create_graph, strict)
     v = run.vector(v, run.inputs, run.several)
-    start = seeds(run.outputs)
-    products = run.derivatives(run.outputs, run.inputs, start, True)
-    return run.result(run.derivatives(products, start, v, create_graph), run.several_outputs)
+    return run.result(run.pushed(run.outputs, v), run.several_outputs)
 
 
 def vhp(
@@ -165,9 +169,7 @@ def hvp(
     run = _Run("hvp", func, inputs, create_graph, strict)
     v = run.vector(v, run.inputs, run.several)
     first = run.derivatives(run.scalar(), run.inputs, None, True)
-    start = seeds(run.inputs)
-    products = run.derivatives(first, run.inputs, start, True)
-    return run.result(run.derivatives(products, start, v, create_graph), run.several)
+    return run.result(run.pushed(first, v), run.several)
 
 
 def jacobian(

@@ -670,15 +670,6 @@ _VALUES = (bool, int, float, str, type(None), tuple)
 _WATCHED = 256  # items of a list or dict in an attribute of a module, which are looked at each run
 
 
-def _contents(x: list | dict) -> list:
-    """What a list or dict holds: numbers and texts, and which other objects."""
-    items = [*x, *x.values()] if isinstance(x, dict) else x
-    return [(type(i), i) if isinstance(i, _SIMPLE) else id(i) for i in items]
-
-
-_SIMPLE = (bool, int, float, str, type(None))
-
-
 def _snapshot(module: Any) -> dict:
     held = {"training": module.training, **vars(module)}  # at first it stands in the class
     return {
@@ -702,6 +693,12 @@ def _equal(x: Any, y: Any) -> bool:
 
 def _simple(x: Any) -> bool:
     return isinstance(x, (bool, int, float, str)) or (isinstance(x, tuple) and all(map(_simple, x)))
+
+
+def _contents(x: list | dict) -> list:
+    """What a list or dict holds: numbers and texts, and which other objects."""
+    items = [*x, *x.values()] if isinstance(x, dict) else x
+    return [(type(i), i) if _simple(i) else id(i) for i in items]
 
 
 def result_form(result: Any, outputs: list[Tensor]) -> Any:

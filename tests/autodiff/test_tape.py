@@ -905,3 +905,12 @@ def test_anomaly_detection_can_record_lines_alone():
     with autograd.detect_anomaly(check_nan=False):
         (x.sqrt() * 0).sum().backward()
     assert np.isnan(x.grad.numpy()).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("listed", [tuple, iter], ids=["a tuple", "an iterator"])
+def test_a_gradient_that_was_given_stays_the_callers(listed):
+    x = autodiff.ones(3, requires_grad=True)
+    g = autodiff.ones(3)
+    autodiff.autograd.backward((x + 1.0,), listed((g,)))
+    x.grad.zero_()
+    assert g.tolist() == [1.0, 1.0, 1.0]
