@@ -76,9 +76,10 @@ class LBFGS(Optimizer):
         state.setdefault("n_iter", 0)
 
         def evaluate() -> Any:
-            state["func_evals"] += 1
             with enable_grad():
-                return closure()
+                result = closure()
+            state["func_evals"] += 1
+            return result
 
         before = state["func_evals"]
         result = evaluate()

@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from autodiff import transforms
+from autodiff.batching import vmap
 from autodiff.gradients import grad
 from autodiff.tensor import Tensor, make, taken
-
-
-class GradcheckError(RuntimeError):
-    """A gradient is not the numerical one, or the function is none that can be checked."""
+from autodiff.testing.report import GradcheckError
 
 
 def gradcheck(
@@ -47,24 +46,33 @@ def gradcheck(
     check_undefined_grad: differentiate each output alone, the others without a gradient; if False,
         with zeros.
     fast_mode: compare in one random direction of each input and output, not all elements.
+    check_backward_ad, check_forward_ad: compare what backward and what func.jvp give.
+    check_batched_grad, check_batched_forward_grad: compare these under vmap with one at a time.
     check_grad_dtypes, masked: for PyTorch's sake; gradients always have the dtype of their input.
     Raises: GradcheckError if a gradient differs, if an output without gradient depends on an
         input, if `func` writes to its inputs, or gives one thing and then another; ValueError if
-        no input requires grad; RuntimeError if an input cannot be moved element by element;
-        NotImplementedError for checks of forward mode and of batched gradients.
+        no input requires grad, or nothing is to be checked; RuntimeError if an input cannot be
+        moved element by element.
 
     >>> from autodiff import rand, float64
     >>> gradcheck(lambda x: x.sin(), rand(3, dtype=float64, requires_grad=True))
     True
     """
-    if check_batched_grad or check_batched_forward_grad or check_forward_ad:
-        raise NotImplementedError("gradcheck checks backward passes, one gradient at a time")
-    if not check_backward_ad:
-        raise NotImplementedError("gradcheck has nothing to check without check_backward_ad")
+    if not (check_backward_ad or check_forward_ad):
+        raise ValueError("gradcheck needs check_backward_ad or check_forward_ad, both are False")
+    if (check_batched_grad and not check_backward_ad) or (
+        check_batched_forward_grad and not check_forward_ad
+    ):
+        raise ValueError("gradcheck checks under vmap only what it checks without")
     taken("gradcheck()")
-    check = _Check(func, _listed(inputs), eps, atol, rtol, nondet_tol, check_undefined_grad)
+    modes = ["reverse"] * check_backward_ad + ["forward"] * check_forward_ad
+    check = _Check(func, _listed(inputs), eps, atol, rtol, nondet_tol, check_undefined_grad, modes)
     try:
         check.run(fast_mode)
+        if check_batched_grad:
+            check.check_batched("reverse")
+        if check_batched_forward_grad:
+            check.check_batched("forward")
     except GradcheckError:
         if raise_exception:
             raise
@@ -164,9 +172,11 @@ class _Check:
         rtol: float,
         nondet_tol: float,
         alone: bool,
+        modes: Sequence[str],
     ) -> None:
         self.func, self.inputs, self.eps = func, inputs, eps
         self.atol, self.rtol, self.nondet_tol, self.alone = atol, rtol, nondet_tol, alone
+        self.modes = modes
         self.shapes: list[tuple[int, ...]] | None = None
         self.moved = {
             i: x for i, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad
@@ -250,25 +260,102 @@ class _Check:
             if not out.requires_grad:
                 continue
             along = directions(out.numel())
-            first, second = self.analytical(outputs, j, along), self.analytical(outputs, j, along)
-            for i, x in self.moved.items():
-                expected, found = numerical[i][j] @ along.T, directions(x.numel()) @ first[i].T
-                allowed = np.abs(directions(x.numel())).sum(1)[:, None] * np.abs(along).sum(1)
-                allowed = self.atol * allowed + self.rtol * np.abs(expected)
-                where = f"output {j} with respect to input {i}"
-                if not np.all(np.abs(found - expected) <= allowed):
-                    raise GradcheckError(_mismatch(where, expected, found, allowed, x, out))
-                if not self.repeated(first[i], second[i]):
-                    raise GradcheckError(
-                        f"the backward pass of {where} is not reentrant: run twice it gave "
-                        f"gradients that differ by more than {self.nondet_tol=}"
-                    )
-            zeros = self.analytical(outputs, j, np.zeros((1, out.numel())))
-            if any(g.any() for g in zeros.values()):
+            expected = {i: rows[j] @ along.T for i, rows in numerical.items()}
+            if "reverse" in self.modes:
+                rows = self.analytical(outputs, j, along)
+                found = {i: directions(x.numel()) @ rows[i].T for i, x in self.moved.items()}
+                self.check_close(j, out, expected, found, directions, "")
+                self.check_reentrant(outputs, j, along)
+            if "forward" in self.modes:
+                found = self.tangents(outputs, j, along, directions)
+                self.check_close(j, out, expected, found, directions, " in forward mode")
+
+    def check_close(
+        self,
+        j: int,
+        out: Tensor,
+        expected: dict[int, np.ndarray],
+        found: dict[int, np.ndarray],
+        directions: Callable[[int], np.ndarray],
+        mode: str,
+    ) -> None:
+        """Derivatives of output j along directions of inputs and output must be the numerical."""
+        along = np.abs(directions(out.numel())).sum(1)
+        for i, x in self.moved.items():
+            allowed = np.abs(directions(x.numel())).sum(1)[:, None] * along
+            allowed = self.atol * allowed + self.rtol * np.abs(expected[i])
+            if not np.all(np.abs(found[i] - expected[i]) <= allowed):
+                where = f"output {j} with respect to input {i}{mode}"
+                raise GradcheckError(_mismatch(where, expected[i], found[i], allowed, x, out))
+
+    def check_reentrant(self, outputs: Sequence[Tensor], j: int, along: np.ndarray) -> None:
+        """Two backward passes must give the same, and one that is given zeros must give zeros."""
+        first, second = self.analytical(outputs, j, along), self.analytical(outputs, j, along)
+        for i in self.moved:
+            if not self.repeated(first[i], second[i]):
                 raise GradcheckError(
-                    f"the gradient of output {j} is not multiplied by what backward was given: "
-                    "it is not zero where that is"
+                    f"the backward pass of output {j} with respect to input {i} is not reentrant: "
+                    f"run twice it gave gradients that differ by more than {self.nondet_tol=}"
                 )
+        zeros = self.analytical(outputs, j, np.zeros((1, outputs[j].numel())))
+        if any(g.any() for g in zeros.values()):
+            raise GradcheckError(
+                f"the gradient of output {j} is not multiplied by what backward was given: "
+                "it is not zero where that is"
+            )
+
+    def check_batched(self, mode: str) -> None:
+        """The Jacobian times two vectors at once must be what it is times each of them."""
+        outputs = _differentiable(self.outputs())
+        if not outputs:
+            return
+        values = [x.detach() for x in self.moved.values()]
+        if mode == "reverse":
+            like, (_, times) = outputs, transforms.vjp(self.of_variables, *values)
+        else:
+            like, (_, linear) = values, transforms.linearize(self.of_variables, *values)
+
+            def times(tangents: tuple) -> Any:
+                return linear(*tangents)
+
+        rng = np.random.default_rng(0)
+        drawn = [rng.uniform(-1, 1, (2, *t.shape)).astype(t._array.dtype) for t in like]
+        together = vmap(times)(tuple([make(a) for a in drawn]))
+        for k in range(2):
+            for a, b in zip(together, times(tuple([make(d[k]) for d in drawn])), strict=True):
+                if not np.allclose(a[k].detach()._array, b.detach()._array, self.rtol, self.atol):
+                    raise GradcheckError(
+                        f"under vmap, {mode} mode gives {a[k].tolist()}, and one at a time "
+                        f"{b.tolist()}"
+                    )
+
+    def of_variables(self, *variables: Tensor) -> tuple[Tensor, ...]:
+        """The outputs that require grad, with these in place of the inputs to differentiate by."""
+        inputs = list(self.inputs)
+        for i, x in zip(self.moved, variables, strict=True):
+            inputs[i] = x
+        return tuple(_differentiable(self.func(*inputs)))
+
+    def tangents(
+        self,
+        outputs: Sequence[Tensor],
+        j: int,
+        along: np.ndarray,
+        directions: Callable[[int], np.ndarray],
+    ) -> dict[int, np.ndarray]:
+        """For each input the derivatives of output j along both directions, by forward mode."""
+        place = sum(out.requires_grad for out in outputs[:j])
+        inputs = list(self.moved.values())
+        _, linear = transforms.linearize(self.of_variables, *[x.detach() for x in inputs])
+        found = {}
+        for i, x in self.moved.items():
+            rows = []
+            for direction in directions(x.numel()):
+                moving = direction.reshape(x.shape).astype(x._array.dtype)
+                tangents = [make(moving if t is x else np.zeros_like(t._array)) for t in inputs]
+                rows.append(linear(*tangents)[place].detach()._array.ravel())
+            found[i] = np.array(rows).reshape(len(rows), outputs[j].numel()) @ along.T
+        return found
 
     def numerical(
         self, x: Tensor, outputs: Sequence[Tensor], directions: np.ndarray

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import autodiff
 from autodiff import autograd
 from autodiff.indexing import steps
-from tests import strategies
+from autodiff.testing import strategies
 
 KEYS = """
     0; -1; 5; -3; (0, 1); (0, 0, 0, 0); np.int64(1); np.array(1); T(1); (..., T(1)); (1, [0, 2]);

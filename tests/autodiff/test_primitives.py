@@ -2,7 +2,7 @@
 
 import copy
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,9 @@ from autodiff.gradients import grad
 from autodiff.ops.shape import fit
 from autodiff.primitive import OUT, REST, Primitive, rule_needs
 from autodiff.tensor import Tensor, apply, make
+from autodiff.testing.strategies import LAYOUTS, broadcastable
 from tests.autodiff.samples import SAMPLES, Drawn, Sample
 from tests.reference import richardson
-from tests.strategies import LAYOUTS, broadcastable
 
 BY_POSITION = (np.astype, np.reshape)
 """Functions whose parameters have no name, or another one in NumPy 2.0."""
@@ -62,9 +62,11 @@ each_case = pytest.mark.parametrize(("primitive", "sample"), CASES)
 each_smooth_case = pytest.mark.parametrize(("primitive", "sample"), SMOOTH)
 
 
-def prepared(primitive: Primitive, sample: Sample, dtype: Any = np.float64) -> list[np.ndarray]:
+def prepared(
+    primitive: Primitive, sample: Sample, dtype: Any = np.float64, seed: int = 0
+) -> list[np.ndarray]:
     """The arguments as `forward` gets them: promoted."""
-    arrays = sample.arrays(dtype)
+    arrays = sample.arrays(dtype, seed)
     if primitive.promote == "keep":
         return arrays
     return dtypes.promote(arrays, primitive.promote, primitive.name)
@@ -100,6 +102,26 @@ def record(primitive: Primitive, arrays: Sequence[Any], sample: Sample) -> tuple
 def weights(out: Any, seed: int = 1) -> np.ndarray:
     """A random gradient for a result."""
     return np.random.default_rng(seed).uniform(-1, 1, out.shape).astype(out.dtype)
+
+
+def differentiable(
+    primitive: Primitive, sample: Sample, seed: int = 0
+) -> tuple[Callable[..., Tensor], list[np.ndarray]]:
+    """The operation as a function of Tensors of its active arguments, and these.
+
+    Symmetric arguments are made so, as derivatives in other directions mean nothing for them.
+    """
+    arrays = prepared(primitive, sample, seed=seed)
+    positions = active(primitive, sample)
+
+    def f(*tensors):
+        values = [make(a) for a in arrays]
+        for i, x in zip(positions, tensors, strict=True):
+            symmetric = getattr(sample.arguments[i], "symmetric", False)
+            values[i] = (x + x.mT) / 2 if symmetric else x
+        return apply(primitive, values, copy.deepcopy(sample.parameters))
+
+    return f, [arrays[i] for i in positions]
 
 
 def gradients(

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import autodiff
 from autodiff.gradients import backward, grad
 from autodiff.tensor import Tensor, make
+from autodiff.testing.strategies import Shape, arrays, broadcastable
 from tests.reference import Node, naive, richardson
 from tests.strategies import (
     BINARY,
@@ -20,10 +21,7 @@ from tests.strategies import (
     PARAMETERS,
     SAFE,
     Program,
-    Shape,
     Step,
-    arrays,
-    broadcastable,
     programs,
 )
 

@@ -21,6 +21,7 @@ from autodiff.compiler.program import Program, Value
 from autodiff.compiler.trace import Trace
 from autodiff.tape import TRACE, modes
 from autodiff.tensor import Tensor, make
+from autodiff.testing.strategies import indices
 from tests.autodiff.compiler.test_primitives import assert_same
 from tests.autodiff.compiler.test_random_programs import (
     assert_alike,
@@ -33,7 +34,6 @@ from tests.autodiff.compiler.test_random_programs import (
 )
 from tests.autodiff.test_random_programs import WRITING, long_programs
 from tests.strategies import Program as RandomProgram
-from tests.strategies import indices
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 few = settings(max_examples=max(settings().max_examples // 4, 1))

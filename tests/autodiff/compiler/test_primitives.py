@@ -11,9 +11,9 @@ from autodiff import autograd
 from autodiff.compiler import CannotRecordError
 from autodiff.primitive import Primitive
 from autodiff.tensor import Tensor, apply, make
+from autodiff.testing.strategies import LAYOUTS
 from tests.autodiff.samples import Drawn, Sample
 from tests.autodiff.test_primitives import CASES, ELEMENTWISE, active, prepared, weights
-from tests.strategies import LAYOUTS
 
 TOLERANCES = {8: 1e-10, 4: 2e-5, 2: 1e-2}
 """Of floats, by their bytes, relative to the largest element."""

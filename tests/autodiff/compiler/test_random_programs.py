@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import autodiff
 from autodiff import autograd
 from autodiff.tensor import Tensor, make
+from autodiff.testing.strategies import LAYOUTS, Shape, arrays
 from tests.autodiff import test_random_writes
 from tests.autodiff.test_random_programs import (
     POLYNOMIAL,
@@ -20,7 +21,7 @@ from tests.autodiff.test_random_programs import (
     step,
     weights,
 )
-from tests.strategies import LAYOUTS, Program, Shape, arrays
+from tests.strategies import Program
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::RuntimeWarning"),

@@ -253,14 +253,63 @@ def test_gradients_to_start_with_may_be_given():
     assert gradgradcheck(lambda x: x.sin(), x, gen_non_contig_grad_outputs=True)
 
 
+EVERYTHING = {
+    "check_forward_ad": True,
+    "check_batched_grad": True,
+    "check_batched_forward_grad": True,
+}
+
+
+@pytest.mark.parametrize("fast", [False, True])
+@pytest.mark.parametrize("name", sorted(RIGHT))
+def test_right_functions_pass_in_forward_mode_and_under_vmap(name, fast):
+    func, shapes = RIGHT[name]
+    inputs = [leaf(*shape) for shape in shapes]
+    assert gradcheck(func, inputs, fast_mode=fast, **EVERYTHING) is True
+    assert gradcheck(func, inputs, fast_mode=fast, check_forward_ad=True, check_backward_ad=False)
+
+
+@pytest.mark.parametrize("name", ["one input", "several inputs", "broadcasting"])
+def test_right_second_derivatives_pass_forward_over_reverse(name):
+    func, shapes = RIGHT[name]
+    inputs = [leaf(*shape) for shape in shapes]
+    options = {"check_fwd_over_rev": True, "check_batched_grad": True}
+    assert gradgradcheck(func, inputs, **options) is True
+    assert gradgradcheck(func, inputs, check_fwd_over_rev=True, check_rev_over_rev=False) is True
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_wrong_forward_mode_is_found(fast):
+    wrong = with_rule(lambda g, x: g * 3.0)
+    with pytest.raises(GradcheckError, match="output 0 with respect to input 0 in forward mode"):
+        gradcheck(wrong, leaf(3), check_forward_ad=True, check_backward_ad=False, fast_mode=fast)
+
+
 @pytest.mark.parametrize(
-    "option", ["check_batched_grad", "check_batched_forward_grad", "check_forward_ad"]
+    ("option", "mode"), [("check_batched_grad", "vjp"), ("check_batched_forward_grad", "linearize")]
 )
-def test_checks_of_what_there_is_not_are_refused(option):
-    with pytest.raises(NotImplementedError):
-        gradcheck(lambda x: x, leaf(2), **{option: True})
-    with pytest.raises(NotImplementedError):
+def test_wrong_results_under_vmap_are_found(option, mode, monkeypatch):
+    product = getattr(autodiff.transforms, mode)
+
+    def wrong(*args):
+        output, times = product(*args)
+
+        def twice_under_vmap(*given):
+            inside = type(autodiff.trees.leaves(given)[0]._array) is not np.ndarray
+            return tuple(t * (2.0 if inside else 1.0) for t in times(*given))
+
+        return output, twice_under_vmap
+
+    monkeypatch.setattr(autodiff.transforms, mode, wrong)
+    with pytest.raises(GradcheckError, match="under vmap"):
+        gradcheck(lambda x: x.sin(), leaf(3), **(EVERYTHING | {option: True}))
+
+
+def test_nothing_to_check_is_refused():
+    with pytest.raises(ValueError, match="check_backward_ad or check_forward_ad"):
         gradcheck(lambda x: x, leaf(2), check_backward_ad=False)
+    with pytest.raises(ValueError, match="only what it checks without"):
+        gradcheck(lambda x: x, leaf(2), check_batched_forward_grad=True)
 
 
 def test_a_step_that_checks_gradients_is_not_compiled():
