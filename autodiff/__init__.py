@@ -12,7 +12,7 @@ import math
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from autodiff import autograd, cuda, linalg, methods, special, utils
+from autodiff import allocator, autograd, cuda, linalg, methods, special, utils
 from autodiff.attributes import Size, device
 from autodiff.checkpoint import load, save
 from autodiff.compiler import compile, get_num_threads, host, overwrite, set_num_threads

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("autodiff", "nn", "optim")
 
 LAYERS = (
-    {"primitive", "families"},
+    {"allocator", "primitive", "families"},
     {"ops"},
     {"dtypes", "attributes", "errors", "numpy_calls", "versions", "printing", "tape", "grad_modes"},
     {"tensor", "gradients", "function", "diagram", "generator", "indexing", "inplace"},
