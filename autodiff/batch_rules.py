@@ -16,7 +16,18 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from autodiff.batched import Batched
 from autodiff.ops import decompositions as matrices
-from autodiff.ops import elementwise, index, linalg, loss, order, reduce, scatter, shape, window
+from autodiff.ops import (
+    elementwise,
+    index,
+    linalg,
+    loss,
+    order,
+    recurrent,
+    reduce,
+    scatter,
+    shape,
+    window,
+)
 from autodiff.primitive import Primitive
 from autodiff.tensor import Tensor, apply, make, viewing
 
@@ -384,6 +395,20 @@ def _linear(op: Primitive, xs: Sequence[Operand], params: dict, size: int) -> Te
     return out + _ranked(b[0], out._array.ndim - 1) if b else out
 
 
+def _walked(op: Primitive, xs: Sequence[Operand], params: dict, size: int) -> Tensor:
+    """Recurrent layers: the examples side by side, where all have the same weights."""
+    *xs, w = xs
+    if w.mapped:
+        return one_by_one(op, (*xs, w), params, size)
+    x, *states = [front(a, size) for a in xs]
+    n = xs[0].shape[1]
+    beside = [moved(x, 0, 1), *states]
+    flat = [_reshape(a, shape=(*a.shape[:-3], size * n, a.shape[-1])) for a in beside]
+    out = apply(op, (*flat, w.tensor), params)
+    lead = out.shape[:-2]
+    return moved(_reshape(out, shape=(*lead, size, n, out.shape[-1])), len(lead), 0)
+
+
 def _einsum(op: Primitive, xs: Sequence[Operand], params: dict, size: int) -> Tensor:
     terms, output = linalg._labels(params["subscripts"], tuple([x.ndim for x in xs]))
     batch = next(a for a in linalg.LETTERS if a not in "".join(terms))
@@ -493,7 +518,7 @@ RULES: dict[Primitive, Rule] = {
     **dict.fromkeys((matrices.cholesky, matrices.qr), broadcasting),
     **dict.fromkeys((matrices.eigh, matrices.eigvalsh), broadcasting),
     **dict.fromkeys((matrices.svd, matrices.svdvals), broadcasting),
-    window.max_pool_positions: _alike,
+    **dict.fromkeys((window.max_pool_positions, reduce.standardize), _alike),
     shape.reshape: _with(_reshaped),
     shape.transpose: _with(_transposed),
     shape.flip: _with(_flipped),
@@ -510,6 +535,8 @@ RULES: dict[Primitive, Rule] = {
     order.isin: _found,
     linalg.matmul: _product,
     linalg.linear: _linear,
+    recurrent.elman: _walked,
+    recurrent.lstm: _walked,
     linalg.einsum: _einsum,
     matrices.pinv: _pseudo_inverse,
     loss.mean_square_error: _mean_square_error,

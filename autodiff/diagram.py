@@ -132,6 +132,8 @@ _PRODUCTS: dict[str, Callable[[dict[str, Any]], int]] = {
     "matmul": _matmul,
     "einsum": _einsum,
     "linear": lambda known: math.prod(known["out"]) * known.get("w", (0, 0))[1],
+    "elman": lambda known: math.prod(known["out"]) * known["out"][-1],
+    "lstm": lambda known: math.prod(known["out"][1:]) * 4 * known["out"][-1],
     "convolve": lambda known: math.prod(known["out"]) * math.prod(known.get("w", (0, 0))[1:]),
     "convolve_x": lambda known: math.prod(known["y"]) * math.prod(known["w"][1:]),
 }

@@ -172,6 +172,7 @@ class _Plan(Plan):
         self.primitive = SimpleNamespace(name=name, arguments=(), accumulate=None)  # type: ignore[assignment]
         self.positions, self.rules, self.saves = tuple(range(len(rules))), rules, saves
         self.sources = ((None,) * saves,) * len(rules)
+        self.whole = None
 
 
 def _record(cls: type[Function], ctx: FunctionContext, args: tuple, outputs: tuple) -> tuple:

@@ -10,7 +10,7 @@ from autodiff.composed.activation import (
 )
 from autodiff.composed.linalg import linear
 from autodiff.diagram import multiply_adds
-from autodiff.ops import activation, loss, shape, window
+from autodiff.ops import activation, loss, recurrent, reduce, shape, special, window
 from autodiff.tensor import Tensor, apply, binary, unary
 
 __all__ = [
@@ -22,22 +22,27 @@ __all__ = [
     "convolve",
     "convolve_transposed",
     "dropout_factor",
+    "elman",
     "elu",
     "im2col",
     "kept",
     "leaky_relu",
     "linear",
     "log_sigmoid",
+    "lstm",
     "max_pool",
     "max_pool_positions",
     "mean_square_error",
     "multiply_adds",
     "nll_loss",
+    "normal_cdf",
     "pad",
     "softplus",
+    "standardize",
 ]
 
 log_sigmoid = unary(activation.log_sigmoid)
+normal_cdf = unary(special.normal_cdf)
 mean_square_error = binary(loss.mean_square_error)
 binary_cross_entropy = binary(loss.binary_cross_entropy)
 binary_cross_entropy_with_logits = binary(loss.binary_cross_entropy_with_logits)
@@ -56,6 +61,25 @@ def pad(input: Tensor, widths: tuple[tuple[int, int], ...], value: float) -> Ten
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """log(1 + exp(beta x)) / beta; x itself where beta x is above the threshold."""
     return apply(activation.softplus, (input,), {"beta": beta, "threshold": threshold})
+
+
+def standardize(input: Tensor, eps: float) -> Tensor:
+    """Each row (..., n) less its mean, divided by the root of its variance, with n, plus eps."""
+    return apply(reduce.standardize, (input,), {"eps": eps})
+
+
+# Whole sequences: input (L, N, …) is what the weights of the inputs, and biases, have made of it
+
+
+def elman(input: Tensor, h: Tensor, weight: Tensor, relu: bool) -> Tensor:
+    """The states (L, N, H) of h' = tanh(input + weight h), or relu for tanh, from h (N, H) on."""
+    return apply(recurrent.elman, (input, h, weight), {"relu": relu})
+
+
+def lstm(input: Tensor, h: Tensor, c: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """The states h and c, both (L, N, H), of a long short-term memory; input (L, N, 4 H)."""
+    packed = apply(recurrent.lstm, (input, h, c, weight))
+    return packed[0], packed[1]
 
 
 # Windows along the last axes: for each its size, step, dilation, padding before, and their number

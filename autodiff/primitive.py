@@ -3,13 +3,14 @@
 Array arguments are positional, parameters are keywords. A rule turns the gradient `g` of the output
 into the gradient of its argument. Its other parameters name what it needs: an array argument,
 `out`, `<argument>_shape`, or a parameter of the operation; the rule of a variadic argument may also
-ask for its own `position` in it. Only what the rules name is kept until the backward pass.
+ask for its own `position` in it. Only what the rules name is kept until the backward pass. Where
+the gradients of several arguments come from one calculation, one function gives all: `shared`.
 
 The same rule runs on NumPy arrays and on Tensors: this file knows neither the tape nor the Tensor.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -177,9 +178,10 @@ class Plan:
     save(arrays, out, params): for each of them the tuple of values its rule takes after `g`.
     sources: what each of these values is: an argument's number, OUT, REST, or None for a shape or
         a parameter. saves: whether any of them is an array.
+    whole: the function that gives the gradients of all of them, if one does.
     """
 
-    __slots__ = ("positions", "primitive", "rules", "save", "saves", "sources")
+    __slots__ = ("positions", "primitive", "rules", "save", "saves", "sources", "whole")
 
     def __init__(self, primitive: Primitive, mask: int) -> None:
         self.primitive = primitive
@@ -187,6 +189,7 @@ class Plan:
             i for i in range(mask.bit_length()) if mask >> i & 1 and primitive.rule_of(i)
         )
         self.rules: tuple[Callable, ...] = tuple(map(primitive.rule_of, self.positions))  # type: ignore[arg-type]
+        self.whole = getattr(self.rules[0], "whole", None) if self.rules else None
         fixed = len(primitive.arguments)
         others = [i - fixed for i in self.positions if i >= fixed]
         first = len(self.positions) - len(others)
@@ -211,6 +214,30 @@ class Plan:
             f"lambda arrays, out, params: ({text})",
             {"defaults": primitive.defaults, "others": others},
         )
+
+    def at_once(self, g: Any, values: Sequence) -> tuple[tuple[Callable, ...], tuple[tuple, ...]]:
+        """Rules that give what `whole` finds now, and the values that they take: none."""
+        found = self.whole(g, *values)  # type: ignore[misc]
+        rules = tuple([lambda _, d=found[rule.place]: d for rule in self.rules])  # type: ignore[attr-defined]
+        return rules, ((),) * len(rules)
+
+
+class _Part:
+    """A rule that picks its argument's gradient from those a function gives for several."""
+
+    def __init__(self, whole: Callable, place: int) -> None:
+        self.whole, self.place, self.__code__ = whole, place, whole.__code__
+
+    def __call__(self, g: Any, *values: Any) -> Any:
+        return self.whole(g, *values)[self.place]
+
+
+def shared(whole: Callable, *arguments: str) -> dict[str, Any]:
+    """The rules of all these arguments, from one function that gives a tuple of their gradients.
+
+    It is to be the only rule of an operation; a backward pass calls it once.
+    """
+    return {argument: _Part(whole, place) for place, argument in enumerate(arguments)}
 
 
 def rule_needs(rule: Callable) -> list[str]:

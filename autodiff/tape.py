@@ -162,8 +162,11 @@ def walk(
         if plan.saves and not retain_graph:
             node.saved = None
         add = plan.primitive.accumulate if lift is None and not anomaly else None
+        rules = plan.rules
         try:
-            for parent, rule, values in zip(node.parents, plan.rules, saved):  # type: ignore[arg-type]
+            if plan.whole is not None:
+                rules, saved = plan.at_once(g, saved[0])  # type: ignore[index]
+            for parent, rule, values in zip(node.parents, rules, saved):  # type: ignore[arg-type]
                 if live is not None and parent not in live:
                     continue
                 if add is not None:  # n slices of an array cost n slices, not n arrays

@@ -1,9 +1,9 @@
 """Recurrent layers: a state that is carried through a sequence step by step.
 
 A kind of cell is what one step computes: `_step` takes the projected input W_ih x + b, a state and
-the weights it needs besides, and gives the next state, a tuple whose first tensor is the output.
-`_Cell` and `_Layers` make of it one step as a module, and layers of it over sequences, whose inputs
-are projected in one product for all steps.
+the weights it needs besides, and gives the next state, a tuple whose first tensor is the output;
+`_walk` takes all steps, in one operation where there is one. `_Cell` and `_Layers` make of it one
+step as a module, and layers of it over sequences, whose inputs are projected in one product.
 """
 
 import math
@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from autodiff import Tensor, cat, empty, stack, zeros
+from autodiff import Tensor, cat, empty, kernels, stack, zeros
 from nn import functional as F
 from nn import init
 from nn.functional.dropout import check_probability
@@ -38,6 +38,14 @@ class _Recurrent(Module):
 
     def _step(self, projected: Tensor, state: State, weights: State) -> State:
         raise NotImplementedError
+
+    def _walk(self, steps: Tensor, state: State, weights: State) -> tuple[Tensor, State]:
+        """The outputs of all steps, and the last state."""
+        outputs = []
+        for projected in steps.unbind():
+            state = self._step(projected, state, weights)
+            outputs.append(state[0])
+        return stack(outputs), state
 
     def _make_weights(self, suffix: str, input_size: int, device: Any, dtype: Any) -> None:
         rows = self._gates * self.hidden_size
@@ -168,9 +176,12 @@ class _Layers(_Recurrent):
         batched = input.ndim == 3
         time = 1 if self.batch_first and batched else 0
         first = self._first(hx, tuple(input.shape[1 - time : 2 - time]) if batched else (), input)
-        sequence = input.transpose(0, 1) if time else input
-        outputs, last = self._run(sequence, None, first)
-        return stack(outputs, time), self._result(last)
+        if not batched:
+            first = tuple([s.unsqueeze(1) for s in first])
+            output, last = self._run(input.unsqueeze(1), None, first)
+            return output.squeeze(1), self._result(tuple([s.squeeze(1) for s in last]))
+        output, last = self._run(input.transpose(0, 1) if time else input, None, first)
+        return output.transpose(0, 1) if time else output, self._result(last)
 
     def _forward_packed(self, input: PackedSequence, hx: Any) -> tuple[PackedSequence, Any]:
         self._check_input(input.data, 2)
@@ -179,10 +190,10 @@ class _Layers(_Recurrent):
         first = self._first(hx, (running[0],), input.data)
         if hx is not None and input.sorted_indices is not None:
             first = tuple([s.index_select(1, input.sorted_indices) for s in first])
-        outputs, last = self._run(input.data, running, first)
+        output, last = self._run(input.data, running, first)
         if input.unsorted_indices is not None:
             last = tuple([s.index_select(1, input.unsorted_indices) for s in last])
-        return input._replace(data=cat(outputs)), self._result(last)
+        return input._replace(data=output), self._result(last)
 
     def _check_dtype(self, input: Tensor) -> None:
         weight = self.weight_ih_l0
@@ -198,44 +209,36 @@ class _Layers(_Recurrent):
 
     def _run(
         self, sequence: Tensor, running: list[int] | None, first: State
-    ) -> tuple[list[Tensor], State]:
-        """The top layer's outputs step by step, and the last states of all layers.
+    ) -> tuple[Tensor, State]:
+        """The top layer's outputs, and the last states of all layers.
 
-        sequence: the inputs of all steps, packed if `running` says how many sequences have each
-        step; first: the states (layers · directions, ...).
+        sequence: the inputs (L, N, input_size), packed if `running` says how many sequences have
+        each step; first: the states (layers · directions, ...).
         """
         last: list[State] = []
         for layer in range(self.num_layers):
+            if layer and self.dropout:
+                sequence = F.dropout(sequence, self.dropout, self.training)
             outputs = []
             for direction in self._directions:
                 state = tuple([s[len(last)] for s in first])
                 weight, bias, weights = self._weights(f"_l{layer}{direction}")
                 projected = F.linear(sequence, weight, bias)
-                steps = projected.unbind() if running is None else projected.split(running)
-                walk = self._walk if running is None else self._walk_packed
-                states, final = walk(steps[::-1] if direction else steps, state, weights)
+                if running is None:
+                    steps = projected.flip(0) if direction else projected
+                    states, final = self._walk(steps, state, weights)
+                    outputs.append(states.flip(0) if direction else states)
+                else:
+                    parts = projected.split(running)
+                    parts, final = self._walk_packed(_turned(parts, direction), state, weights)
+                    outputs.append(cat(_turned(parts, direction)))
                 last.append(final)
-                outputs.append(states[::-1] if direction else states)
-            steps = [cat(both, -1) for both in zip(*outputs)] if len(outputs) > 1 else outputs[0]
-            if layer < self.num_layers - 1:
-                sequence = stack(steps) if running is None else cat(steps)
-                if self.dropout:
-                    sequence = F.dropout(sequence, self.dropout, self.training)
-        return steps, tuple([stack(s) for s in zip(*last)])
-
-    def _walk(
-        self, steps: Sequence[Tensor], state: State, weights: State
-    ) -> tuple[list[Tensor], State]:
-        """The outputs of each step, and the last state."""
-        outputs = []
-        for projected in steps:
-            state = self._step(projected, state, weights)
-            outputs.append(state[0])
-        return outputs, state
+            sequence = cat(outputs, -1) if len(outputs) > 1 else outputs[0]
+        return sequence, tuple([stack(s) for s in zip(*last)])
 
     def _walk_packed(
         self, steps: Sequence[Tensor], first: State, weights: State
-    ) -> tuple[list[Tensor], State]:
+    ) -> tuple[Sequence[Tensor], State]:
         """The same for steps of falling (or, backwards, rising) numbers of sequences."""
         outputs, ended = [], []
         state = tuple([s[: len(steps[0])] for s in first])
@@ -281,6 +284,10 @@ class _Layers(_Recurrent):
         return ", ".join([f"{self.input_size}, {self.hidden_size}", *settings])
 
 
+def _turned(steps: Sequence[Tensor], direction: str) -> Sequence[Tensor]:
+    return steps[::-1] if direction else steps
+
+
 class _Elman(_Recurrent):
     """h' = act(W_ih x + b_ih + W_hh h + b_hh). Source: Elman 1990, "Finding structure in time"."""
 
@@ -294,6 +301,10 @@ class _Elman(_Recurrent):
     def _step(self, projected: Tensor, state: State, weights: State) -> State:
         z = F.linear(state[0], weights[0], projected)
         return (z.tanh() if self.nonlinearity == "tanh" else z.relu(),)
+
+    def _walk(self, steps: Tensor, state: State, weights: State) -> tuple[Tensor, State]:
+        states = kernels.elman(steps, state[0], weights[0], self.nonlinearity == "relu")
+        return states, (states[-1],)
 
 
 class _LongShortTerm(_Recurrent):
@@ -325,6 +336,12 @@ class _LongShortTerm(_Recurrent):
         c = f.sigmoid() * c + i.sigmoid() * g.tanh()
         h = o.sigmoid() * c.tanh()
         return (F.linear(h, weights[1]) if len(weights) > 1 else h), c
+
+    def _walk(self, steps: Tensor, state: State, weights: State) -> tuple[Tensor, State]:
+        if self.proj_size:
+            return super()._walk(steps, state, weights)
+        h, c = kernels.lstm(steps, *state, *weights)
+        return h, (h[-1], c[-1])
 
 
 class _Gated(_Recurrent):

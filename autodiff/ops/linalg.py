@@ -14,7 +14,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """What einsum may call an axis."""
 
 
-def _rows(x):
+def rows(x):
     """x as a matrix of the vectors along its last axis."""
     return x if x.ndim == 2 else x.reshape((math.prod(x.shape[:-1]), x.shape[-1]))
 
@@ -28,7 +28,7 @@ def _matmul(x, y, /):
         return np.matmul(x, y)
     if x.ndim <= 2:
         return x.dot(y)  # 0.3 us less than matmul
-    return _rows(x).dot(y).reshape((*x.shape[:-1], y.shape[1]))  # one product for all matrices
+    return rows(x).dot(y).reshape((*x.shape[:-1], y.shape[1]))  # one product for all matrices
 
 
 def _matmul_x(g, y, x_shape):
@@ -43,9 +43,9 @@ def _matmul_y(g, x, y_shape):
     if x.ndim == 1:
         return x * g if len(y_shape) == 1 else x[:, None] * g[..., None, :]
     if len(y_shape) == 1:
-        return matmul(g.reshape((-1,)), _rows(x))
+        return matmul(g.reshape((-1,)), rows(x))
     if len(y_shape) == 2:
-        return np.dot(_rows(x).T, _rows(g))
+        return np.dot(rows(x).T, rows(g))
     return matmul(x.swapaxes(-1, -2), g)
 
 
@@ -65,7 +65,7 @@ def _dot(x, y):
 def _linear(x, w, b=None, /):
     """x @ w.T + b, the layer of weights w (out, in): one operation where a composition is three."""
     if not 0 < x.ndim <= 2 and (b is None or b.ndim < 2):
-        return _linear(_rows(x), w, b).reshape((*x.shape[:-1], w.shape[0]))
+        return _linear(rows(x), w, b).reshape((*x.shape[:-1], w.shape[0]))
     out = x.dot(w.T) if 0 < x.ndim <= 2 else _matmul(x, w.T)
     if b is not None:
         out += b
@@ -77,7 +77,7 @@ linear = general(
     _linear,
     promote="match",
     x=lambda g, w: np.dot(g, w) if g.ndim == 2 else matmul(g, w),
-    w=lambda g, x: np.dot(g.T, x) if x.ndim == 2 else np.dot(_rows(g).T, _rows(x)),
+    w=lambda g, x: np.dot(g.T, x) if x.ndim == 2 else np.dot(rows(g).T, rows(x)),
     b=lambda g: g,
 )
 

@@ -33,6 +33,20 @@ def _put_back(g, shape, axis, keepdims):
 # Sums and products
 
 
+def _sum(x, /, axis=None, dtype=None, keepdims=False):
+    """The sum over axes; of rows a product with ones, in a seventh of the time of add.reduce.
+
+    Long rows keep add.reduce, which sums by pairs: its error grows less.
+    """
+    last = x.ndim - 1
+    if axis in (-1, last, (-1,), (last,)) and dtype is None and last > 0:
+        n = x.shape[-1]
+        if 1 < n <= 4096 and x.dtype.char in "fd" and x.size and x.flags.c_contiguous:
+            sums = x.reshape((-1, n)).dot(np.ones(n, x.dtype)).reshape(x.shape[:-1])
+            return sums[..., None] if keepdims else sums
+    return np.add.reduce(x, axis=axis, dtype=dtype, keepdims=keepdims)
+
+
 def _reducer(ufunc):
     """ufunc.reduce as the forward of an operation."""
 
@@ -44,7 +58,7 @@ def _reducer(ufunc):
 
 def _mean(x, /, axis=None, keepdims=False):
     """The sum over axes, divided by the number of elements."""
-    return np.add.reduce(x, axis=axis, keepdims=keepdims) / _count(x.shape, axis)
+    return _sum(x, axis=axis, keepdims=keepdims) / _count(x.shape, axis)
 
 
 def _cumsum(x, /, axis, dtype=None):
@@ -107,8 +121,7 @@ def _cumprod_x(g, x, axis):
 
 
 sum = reduction(
-    _reducer(np.add),
-    name="sum",
+    _sum,
     numpy=np.add.reduce,
     x=lambda g, x_shape, axis, keepdims: _put_back(g, x_shape, axis, keepdims),
 )
@@ -263,26 +276,48 @@ def _logsumexp(x, /, axis=None, keepdims=False):
 
 def _largest(x, axis):
     """The largest element along an axis, which stays with length 1."""
-    if x.ndim == 2 and axis in (1, -1) and x.shape[1] < 32:
-        # NumPy takes 60 ns a row, so in 100 rows of 10 columns 6.2 us; of this copy 1.6.
-        return np.maximum.reduce(x.T.copy(), axis=0, initial=-math.inf)[:, None]
+    if x.ndim > 1 and axis in (x.ndim - 1, -1) and 0 < x.shape[-1] <= 64 and x.size:
+        # NumPy takes 60 to 100 ns a row, so for 4096 rows of 32 0.48 ms; of this copy 0.16.
+        columns = x.reshape((-1, x.shape[-1])).T.copy()
+        return np.maximum.reduce(columns, axis=0, initial=-math.inf).reshape((*x.shape[:-1], 1))
     return np.maximum.reduce(x, axis=axis, keepdims=True, initial=-math.inf)
 
 
 def _softmax(x, /, axis):
     """exp(x) / sum(exp(x)) along an axis."""
     e = np.exp(x - _largest(x, axis))
-    e /= np.add.reduce(e, axis=axis, keepdims=True)
+    e /= _sum(e, axis=axis, keepdims=True)
     return e
 
 
 def _log_softmax(x, /, axis):
     """x - log(sum(exp(x))) along an axis."""
     x = x - _largest(x, axis)
-    x -= np.log(np.add.reduce(np.exp(x), axis=axis, keepdims=True))
+    x -= np.log(_sum(np.exp(x), axis=axis, keepdims=True))
     return x
 
 
+def _inverse_deviation(centred, eps):
+    """1 / sqrt(mean(x²) + eps) of each row."""
+    return 1 / np.sqrt(mean(np.square(centred), axis=-1, keepdims=True) + eps)
+
+
+def _standardize(x, /, eps):
+    """(x - mean) / sqrt(variance + eps) for each row: the elements along the last axis.
+
+    Composed, with its derivative, it takes two and a half times as long.
+    """
+    centred = x - _mean(x, axis=-1, keepdims=True)
+    return centred * _inverse_deviation(centred, eps)
+
+
+def _standardize_x(g, x, out, eps):
+    scale = _inverse_deviation(x - mean(x, axis=-1, keepdims=True), eps)
+    shared = mean(g, axis=-1, keepdims=True) + out * mean(g * out, axis=-1, keepdims=True)
+    return scale * (g - shared)
+
+
+standardize = general(_standardize, promote="float", x=_standardize_x)
 logsumexp = reduction(
     _logsumexp,
     promote="float",
@@ -293,10 +328,10 @@ logsumexp = reduction(
 softmax = general(
     _softmax,
     promote="float",
-    x=lambda g, out, axis: out * (g - np.add.reduce(g * out, axis=axis, keepdims=True)),
+    x=lambda g, out, axis: out * (g - sum(g * out, axis=axis, keepdims=True)),
 )
 log_softmax = general(
     _log_softmax,
     promote="float",
-    x=lambda g, out, axis: g - np.exp(out) * np.add.reduce(g, axis=axis, keepdims=True),
+    x=lambda g, out, axis: g - np.exp(out) * sum(g, axis=axis, keepdims=True),
 )

@@ -83,15 +83,17 @@ _Q = _table("""
 """)
 
 
-# For erf in float32, where beyond 4 it is 1: 1.6 ms for 262 144 elements, not 2.9.
-_Q_SINGLE = _table("""
-    15.660492897033691 5.74238920211792 2.342442750930786 7.077415943145752 7.519980430603027
-    3.819711923599243 1.128379225730896
+# In float32 erf is tanh(x P(x²)), P to a relative error of 3e-8 up to 4, beyond which it is 1: no
+# sign to take off and put back, 0.75 ms for 262 144 elements, not 1.1.
+_P = _table("""
+    -1.6411308978447892e-09 5.392691448946607e-08 -5.152047037881857e-07 -1.8604915794639965e-06
+    7.64880605856888e-05 -0.0006036789272911847 -0.00020215312542859465 0.10277131199836731
+    1.128379225730896
 """)
 
 
-def _minus_log_erfc(y, table=_Q):
-    q = _polynomial(table, y / (y + 6.0))
+def _minus_log_erfc(y):
+    q = _polynomial(_Q, y / (y + 6.0))
     q *= y
     return q
 
@@ -99,8 +101,11 @@ def _minus_log_erfc(y, table=_Q):
 @_in_blocks
 def _erf(x, /):
     """2/√π times the integral of exp(-t²) from 0 to x. Error: 2 ulp."""
-    table, end = (_Q_SINGLE, 4.0) if x.dtype == np.float32 else (_Q, _END)
-    return np.copysign(np.expm1(-_minus_log_erfc(np.minimum(np.abs(x), end), table)), x)
+    if x.dtype == np.float32:
+        t = _polynomial(_P, np.minimum(x * x, 16.0))
+        t *= x
+        return np.tanh(t)
+    return np.copysign(np.expm1(-_minus_log_erfc(np.minimum(np.abs(x), _END))), x)
 
 
 _ERFC = _table("""
@@ -152,6 +157,25 @@ def _erfinv(x, /):
     return np.copysign(np.where(q < math.inf, y, q), x)
 
 
+@_in_blocks
+def _normal_cdf(x, /):
+    """The normal distribution's probability below x. Error: 2 ulp of 1."""
+    out = _erf(x * math.sqrt(0.5))
+    out += 1
+    out *= 0.5
+    return out
+
+
+@_in_blocks
+def _normal_density(x, /):
+    """exp(-x² / 2) / √(2π)."""
+    t = x * x
+    t *= -0.5
+    return np.exp(t) * (1 / math.sqrt(2 * math.pi))
+
+
+normal_cdf = elementwise(_normal_cdf, promote="float", x=lambda g, x: g * normal_density(x))
+normal_density = elementwise(_normal_density, promote="float", x=lambda g, x, out: g * (-x * out))
 erf = elementwise(_erf, promote="float", x=lambda g, x: g * (np.exp(-x * x) * _SLOPE))
 erfc = elementwise(_erfc, promote="float", x=lambda g, x: -g * (np.exp(-x * x) * _SLOPE))
 erfinv = elementwise(_erfinv, promote="float", x=lambda g, out: g * (np.exp(out * out) / _SLOPE))

@@ -209,7 +209,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """
     check_floating("gelu", input)
     if approximate == "none":
-        return input * ((input * math.sqrt(0.5)).erf() + 1) * 0.5
+        return input * kernels.normal_cdf(input)
     if approximate != "tanh":
         raise RuntimeError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
     inner = (input + input * input * input * 0.044715) * math.sqrt(2.0 / math.pi)

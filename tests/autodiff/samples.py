@@ -202,6 +202,8 @@ SAMPLES: dict[str, list[Sample]] = {
     "erf": [given(real(3, 4)), given(np.array([0.0, 3.5, 7.0]))],
     "erfc": [given(real(3, 4)), given(np.array([0.0, 3.5, 7.0]))],
     "erfinv": [given(between(-0.95, 0.95, 3, 4))],
+    "normal_cdf": [given(real(3, 4)), given(np.array([0.0, 3.5, 7.0]))],
+    "normal_density": [given(real(3, 4)), given(np.array([0.0, 3.5, 7.0]))],
     "lgamma": [given(positive(3, 4)), given(between(-4.8, -4.2, 3, 4)), given(between(3, 9, 3, 4))],
     "digamma": [
         given(positive(3, 4)),
@@ -438,6 +440,12 @@ SAMPLES: dict[str, list[Sample]] = {
         given(real(3, 4), axis=1),
         given(real(2, 3, 4), axis=(0, -1), keepdims=True),
     ],
+    "standardize": [
+        given(real(3, 4), eps=0.01),
+        given(real(2, 3, 5), eps=1e-5),
+        given(real(4), eps=0.1),
+        given(real(0, 4), eps=0.1),
+    ],
     "softmax": [given(real(3, 4), axis=1), given(real(2, 3, 4), axis=0)],
     "log_softmax": [given(real(3, 4), axis=1), given(real(2, 3, 4), axis=0)],
     # random.py
@@ -487,6 +495,23 @@ SAMPLES: dict[str, list[Sample]] = {
         given(real(3, 0), real(0, 2), subscripts="ij,jk->ik"),
     ],
     # window.py: along each axis size, step, dilation, padding before, count
+    "elman": [
+        given(between(-1, 1, 3, 2, 4), between(-1, 1, 2, 4), between(-1, 1, 4, 4)),
+        given(real(3, 2, 3), real(2, 3), real(3, 3), relu=True),
+        given(between(-1, 1, 1, 1, 1), between(-1, 1, 1, 1), between(-1, 1, 1, 1), relu=False),
+        given(real(2, 0, 3), real(0, 3), real(3, 3)),
+    ],
+    "lstm": [
+        given(
+            *(between(-1, 1, 3, 2, 12), between(-1, 1, 2, 3), between(-1, 1, 2, 3)),
+            between(-1, 1, 12, 3),
+        ),
+        given(
+            *(between(-1, 1, 1, 1, 4), between(-1, 1, 1, 1), between(-1, 1, 1, 1)),
+            between(-1, 1, 4, 1),
+        ),
+        given(real(2, 0, 8), real(0, 2), real(0, 2), real(8, 2)),
+    ],
     "convolve": [
         given(real(2, 2, 4, 5), real(3, 2, 2, 3), real(3, 1, 1), windows=PLAIN, groups=1),
         given(real(2, 4, 5, 6), real(6, 2, 3, 2), real(6, 1, 1), windows=UNEVEN, groups=2),

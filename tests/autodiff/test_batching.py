@@ -28,8 +28,9 @@ X = np.random.default_rng(0).normal(size=(3, 4))
 W = np.random.default_rng(1).normal(size=4)
 M = np.random.default_rng(2).normal(size=(5, 3, 4))
 
-LOOPED = {"isin", "median", "bincount", "nonzero", "unique"}
-"""The operations without a rule for a batch; the last three give shapes that depend on values."""
+LOOPED = {"isin", "median", "bincount", "nonzero", "unique", "elman", "lstm"}
+"""The operations without a rule for a batch, of which three give shapes that depend on values; the
+last two have one where all examples have the same weights."""
 
 NOT_RANDOM = [case for case in CASES if case.values[0].family != "random"]
 

@@ -30,6 +30,8 @@ DEFINITIONS: dict[str, Callable] = {
     "hypot": lambda mp, x, y: mp.sqrt(x * x + y * y),
     "lgamma": lambda mp, x: mp.log(abs(mp.gamma(x))),
     "logaddexp": lambda mp, x, y: mp.log(mp.exp(x) + mp.exp(y)),
+    "normal_cdf": lambda mp, x: mp.ncdf(x),
+    "normal_density": lambda mp, x: mp.npdf(x),
     "polygamma": lambda mp, x, n: mp.psi(n, x),
     "log_sigmoid": lambda mp, x: -mp.log(1 + mp.exp(-x)),
     "softplus": lambda mp, x, beta, threshold: (

@@ -3,6 +3,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
+from autodiff import tensor
 from autodiff.families import (
     NUMPY,
     REGISTRY,
@@ -14,7 +15,8 @@ from autodiff.families import (
     random,
     reduction,
 )
-from autodiff.primitive import OUT, REST, rule_needs
+from autodiff.primitive import OUT, REST, rule_needs, shared
+from autodiff.tensor import apply
 
 
 @pytest.fixture(autouse=True)
@@ -225,3 +227,20 @@ def test_a_plan_for_many_variadic_arguments_shares_what_they_all_need():
     assert [row[2] for row in saved] == list(plan.positions)
     assert all(row[0] is saved[0][0] and row[1] is saved[0][1] for row in saved)
     assert plan.save.__code__.co_stacksize < 20, "the code does not grow with the arguments"
+
+
+def test_a_function_may_give_the_gradients_of_several_arguments_at_once():
+    calls = []
+
+    def both(g, x, y):
+        calls.append(1)
+        return g * y, g * x
+
+    product = bilinear(lambda x, y, /: x * y, name="product", **shared(both, "x", "y"))
+    x, y = (tensor([2.0, 3.0], requires_grad=True) for _ in range(2))
+    apply(product, (x, y)).sum().backward()
+    assert len(calls) == 1
+    assert x.grad.tolist() == y.grad.tolist() == [2.0, 3.0]
+    x.grad = None
+    apply(product, (x, y.detach())).sum().backward()
+    assert x.grad.tolist() == [2.0, 3.0]
