@@ -57,13 +57,15 @@ def save(obj: Any, f: Place, *, metadata: Mapping[str, str] | None = None) -> No
     old one or the new one.
 
     A path ending in .safetensors takes that format, for PyTorch and others, of a dict of tensors
-    alone; `metadata` is kept in it.
+    alone; `metadata` is kept in it, beside a checksum, which the format lacks.
 
     Raises: TypeError, before anything is written, naming the path to what cannot be saved.
     """
     taken("save()")
     if _name(f).endswith(".safetensors"):
-        content = _safetensors().numpy.save(_flat(obj), None if metadata is None else {**metadata})
+        arrays = _flat(obj)
+        metadata = {**(metadata or {}), CHECKSUM: _checksum(arrays)}
+        content = _safetensors().numpy.save(arrays, metadata)
         with _writing(f) as file:
             file.write(content)
         return
@@ -355,6 +357,9 @@ STORED = dict(
 )
 """NumPy's dtypes for those of the format; bfloat16 is the first half of a float32."""
 
+CHECKSUM = "tapegrad.crc32"
+"""The name of the checksum in the metadata."""
+
 
 def _safetensors() -> Any:
     try:
@@ -379,8 +384,17 @@ def _flat(obj: Any) -> dict[str, np.ndarray]:
             raise _refusal(_below("", key), value, why)
         if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
             raise _refusal(_below("", key), value, f"of {array.dtype}, which .safetensors lacks")
-        flat[key] = array if array.flags.c_contiguous else array.copy()
+        flat[key] = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(array.shape)
     return flat
+
+
+def _checksum(arrays: Mapping[str, np.ndarray]) -> str:
+    """Of names, dtypes, shapes and elements, in whatever order they lie in the file."""
+    crc32, total = _module("zlib").crc32, 0
+    for name, array in sorted(arrays.items()):
+        total = crc32(f"{name} {array.dtype.str} {array.shape} ".encode(), total)
+        total = crc32(array.reshape(-1).view(np.uint8), total)
+    return f"{total:08x}"
 
 
 def _read_safetensors(content: bytes, name: str) -> dict[str, Any]:
@@ -391,15 +405,23 @@ def _read_safetensors(content: bytes, name: str) -> dict[str, Any]:
         raise RuntimeError(
             f"load: {name} is no .safetensors file, damaged, or was cut off ({error})"
         ) from None
-    found = {}
+    arrays = {}
     for key, entry in entries:
         if entry["dtype"] not in STORED:
             raise RuntimeError(
                 f"load: {name} holds {key!r} of {entry['dtype']}, for which NumPy has no dtype; "
                 "convert it first"
             )
-        array = np.frombuffer(entry["data"], STORED[entry["dtype"]]).reshape(entry["shape"])
+        array = np.frombuffer(entry["data"], STORED[entry["dtype"]])
+        arrays[key] = array.reshape(entry["shape"])
+    size = int.from_bytes(content[:8], "little")
+    metadata = _module("json").loads(content[8 : 8 + size]).get("__metadata__", {})
+    if metadata.get(CHECKSUM) not in (None, _checksum(arrays)):
+        raise RuntimeError(
+            f"load: {name} is damaged: its elements do not fit the checksum {CHECKSUM!r}, unless "
+            "another program changed them and kept it; use another copy, or remove it"
+        )
+    for key, entry in entries:
         if entry["dtype"] == "BF16":
-            array = (array.astype(np.uint32) << 16).view(np.float32)
-        found[key] = _as_tensor(array if array.flags.writeable else array.copy())
-    return found
+            arrays[key] = (arrays[key].astype(np.uint32) << 16).view(np.float32)
+    return {key: _as_tensor(x if x.flags.writeable else x.copy()) for key, x in arrays.items()}

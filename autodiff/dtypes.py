@@ -137,7 +137,7 @@ def result_type(*operands: Any) -> np.dtype:
     """
     ranks: list[np.dtype | None] = [None, None, None]
     for x in operands:
-        if hasattr(x, "dtype"):
+        if hasattr(x, "dtype") and not isinstance(x, (dtype, type)):
             rank, d = (0 if x.ndim else 1), x.dtype
         elif isinstance(x, (bool, int, float)):
             rank, d = 2, _PYTHON.get(type(x), _default.dtype)

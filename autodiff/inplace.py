@@ -167,6 +167,8 @@ def check_writable(x: Tensor, name: str) -> None:
 
 def _check_place(x: Tensor, name: str) -> None:
     """Raises: RuntimeError if its place on the tape forbids to change x."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name}: expected a Tensor, got {type(x).__name__}")
     root = x if x._base is None else x._base
     if modes.flags & GRAD:
         for t, what in (x, "a leaf tensor"), (root, "a view of a leaf tensor"):

@@ -32,6 +32,8 @@ def set_printoptions(
     given = {"precision": precision, "threshold": threshold}
     given |= {"edgeitems": edgeitems, "linewidth": linewidth}
     if profile is not None:
+        if str(profile).lower() not in _PROFILES:
+            raise ValueError(f"profile must be one of {', '.join(_PROFILES)}, got {profile!r}")
         _options.update(_PROFILES[profile.lower()])
     _options.update({name: value for name, value in given.items() if value is not None})
     _options["sci_mode"] = sci_mode

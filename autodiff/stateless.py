@@ -41,6 +41,8 @@ def functional_call(
                 "functional_call takes a dict of tensors by their names, or a sequence of dicts, "
                 f"got {type(tensors).__name__}"
             )
+    if not hasattr(module, "named_parameters"):
+        raise TypeError(f"functional_call takes a Module, got {type(module).__name__}")
     names = [name for tensors in given for name in tensors]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"functional_call: {', '.join(twice)} stands in several dicts")
@@ -139,6 +141,9 @@ def stack_module_state(models: Sequence[Any]) -> tuple[dict[str, Tensor], dict[s
     models = list(models)
     if not models:
         raise RuntimeError("stack_module_state needs at least one model, got 0")
+    for m in models:
+        if not hasattr(m, "named_parameters"):
+            raise TypeError(f"stack_module_state takes Modules, got {type(m).__name__}")
     if len({type(m) for m in models}) > 1 or len({m.training for m in models}) > 1:
         raise RuntimeError("stack_module_state: the models must be of one class and in one mode")
     parameters = [dict(m.named_parameters()) for m in models]

@@ -6,6 +6,7 @@ from typing import Any
 from autodiff import Tensor, bool_, cat, empty, softmax, where, zeros
 from nn import functional as F
 from nn import init
+from nn.functional.arguments import check_tensors
 from nn.linear import Linear
 from nn.module import Module
 from nn.parameter import Parameter
@@ -93,6 +94,7 @@ class MultiheadAttention(Module):
         key_padding_mask (N, S); attn_mask (L, S), or (N · heads, L, S). is_causal: says that
         attn_mask is the causal one.
         """
+        check_tensors("MultiheadAttention", query, key, value)
         batched = query.ndim == 3
         self._check(query, key, value)
         if is_causal and attn_mask is None:

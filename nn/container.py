@@ -67,14 +67,23 @@ class _Row(Module):
         """Add modules at the end. Raises: TypeError if they cannot be iterated over."""
         if not isinstance(modules, Iterable):
             raise TypeError(f"extend() takes several modules, got one {type(modules).__name__}")
-        for number, module in enumerate(list(modules), len(self)):
-            self.add_module(str(number), module)
+        added: list[str] = []
+        try:
+            for number, module in enumerate(list(modules), len(self)):
+                self.add_module(str(number), module)
+                added.append(str(number))
+        except BaseException:
+            for name in added:
+                delattr(self, name)
+            raise
         return self
 
     __iadd__ = extend
 
     def insert(self, index: int, module: Module) -> Self:
         """Put a module before the one at `index`; all are numbered anew."""
+        if not is_module(module):
+            raise TypeError(f"insert() takes a Module, got {type(module).__name__}")
         if not -len(self) <= index <= len(self):
             raise IndexError(f"index {index} is out of range: there are {len(self)}")
         modules = list(self)
@@ -229,8 +238,8 @@ class ParameterList(Module):
         """Add parameters at the end. Raises: TypeError if they cannot be iterated over."""
         if not isinstance(values, Iterable) or isinstance(values, Tensor):
             raise TypeError(f"extend() takes several parameters, got one {type(values).__name__}")
-        for number, value in enumerate(list(values), len(self)):
-            setattr(self, str(number), _parameter(value))
+        for number, value in enumerate(list(map(_parameter, values)), len(self)):
+            setattr(self, str(number), value)
         return self
 
     __iadd__ = extend

@@ -113,6 +113,7 @@ class Hooked:
     _hooks: Hooks | None = None
 
     def _add_hook(self, kind: str, hook: Any, prepend: bool = False) -> RemovableHandle:
+        prepend = bool(prepend)
         if self._hooks is None:
             self._hooks = Hooks()
         return RemovableHandle(getattr(self._hooks, kind), hook, prepend)

@@ -11,6 +11,7 @@ import warnings
 import numpy as np
 
 from autodiff import Generator, Tensor, arange, as_tensor, empty, eye, float64, no_grad, rand
+from nn.functional.arguments import check_tensors
 
 __all__ = (
     "calculate_gain",
@@ -67,6 +68,7 @@ def uniform_(
     tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
     """Uniform in [a, b)."""
+    check_tensors("uniform_", tensor)
     with no_grad():
         return tensor.uniform_(a, b, generator=generator)
 
@@ -75,6 +77,7 @@ def normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
     """Normal."""
+    check_tensors("normal_", tensor)
     with no_grad():
         return tensor.normal_(mean, std, generator=generator)
 
@@ -88,21 +91,26 @@ def trunc_normal_(
     generator: Generator | None = None,
 ) -> Tensor:
     """Normal, conditional on [a, b]: the inverse of its distribution function at uniform draws."""
+    check_tensors("trunc_normal_", tensor)
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
             f"trunc_normal_: mean {mean} is more than two std from [{a}, {b}]; "
             "the distribution may be inexact",
             stacklevel=2,
         )
+    if not tensor.is_floating_point():
+        raise RuntimeError(f"trunc_normal_ fills tensors of a floating dtype, got {tensor.dtype}")
     low, high = (math.erf((end - mean) / (std * math.sqrt(2.0))) for end in (a, b))
     with no_grad():
         # In float32 one draw in 2^24 is -1, where the inverse is infinite; in float16 one in 2^11.
+        a, b = float(a), float(b)
         drawn = empty(tensor.shape, dtype=float64).uniform_(low, high, generator=generator)
         return tensor.copy_(drawn.erfinv_().mul_(std * math.sqrt(2.0)).add_(mean)).clamp_(a, b)
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """`val` everywhere."""
+    check_tensors("constant_", tensor)
     with no_grad():
         return tensor.fill_(val)
 
@@ -119,6 +127,7 @@ def zeros_(tensor: Tensor) -> Tensor:
 
 def eye_(tensor: Tensor) -> Tensor:
     """The identity matrix. Raises: ValueError if the tensor is no matrix."""
+    check_tensors("eye_", tensor)
     if tensor.ndim != 2:
         raise ValueError(f"eye_ fills matrices, got shape {tuple(tensor.shape)}")
     with no_grad():
@@ -130,16 +139,17 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
 
     Raises: ValueError if it is no weight of a convolution, or of one without so many groups.
     """
+    check_tensors("dirac_", tensor)
     if tensor.ndim not in (3, 4, 5):
         raise ValueError(f"dirac_ fills tensors of 3 to 5 axes, got shape {tuple(tensor.shape)}")
-    if tensor.shape[0] % groups:
+    if groups < 1 or tensor.shape[0] % groups:
         raise ValueError(f"dirac_: {tensor.shape[0]} channels do not make {groups} groups")
-    rows = tensor.shape[0] // groups
+    rows, numbers = tensor.shape[0] // groups, range(groups)
     channels = arange(min(rows, tensor.shape[1]))
     centre = [n // 2 for n in tensor.shape[2:]]
     zeros_(tensor)
     with no_grad():
-        for group in range(groups):
+        for group in numbers:
             tensor[(group * rows + channels, channels, *centre)] = 1.0
     return tensor
 
@@ -194,6 +204,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
 
     Raises: ValueError for fewer than two axes.
     """
+    check_tensors("orthogonal_", tensor)
     if tensor.ndim < 2:
         raise ValueError(f"orthogonal_ needs two or more axes, got shape {tuple(tensor.shape)}")
     if not tensor.numel():
@@ -205,7 +216,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
         q, r = np.linalg.qr(drawn.normal_(generator=generator).numpy())
         q = q * np.sign(np.diagonal(r))
         drawn = as_tensor(q if rows >= columns else q.T)
-        return tensor.copy_(drawn.reshape(tensor.shape)).mul_(gain)
+        return tensor.copy_(drawn.reshape(tensor.shape) * gain)
 
 
 def sparse_(
@@ -215,6 +226,7 @@ def sparse_(
 
     Raises: ValueError if the tensor is no matrix.
     """
+    check_tensors("sparse_", tensor)
     if tensor.ndim != 2:
         raise ValueError(f"sparse_ fills matrices, got shape {tuple(tensor.shape)}")
     zeros = math.ceil(sparsity * tensor.shape[0])
@@ -228,6 +240,7 @@ def uniform_by_fan_in_(weight: Tensor, bias: Tensor | None, fan_in: int) -> None
 
     Source: LeCun et al. 1998, "Efficient BackProp", up to a factor.
     """
+    check_tensors("uniform_by_fan_in_", weight, *([] if bias is None else [bias]))
     bound = 1 / math.sqrt(fan_in) if fan_in else 0.0
     uniform_(weight, -bound, bound)
     if bias is not None:
@@ -236,6 +249,7 @@ def uniform_by_fan_in_(weight: Tensor, bias: Tensor | None, fan_in: int) -> None
 
 def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
     """How many inputs each output of a weight has, and how many outputs each input."""
+    check_tensors("init", tensor)
     if tensor.ndim < 2:
         raise ValueError(
             f"fan in and fan out need two or more axes, got shape {tuple(tensor.shape)}"
@@ -253,6 +267,7 @@ def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> floa
 
 
 def _is_empty(tensor: Tensor) -> bool:
+    check_tensors("init", tensor)
     if 0 in tensor.shape:
         warnings.warn("a tensor without elements stays as it is", stacklevel=3)
         return True

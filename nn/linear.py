@@ -5,6 +5,7 @@ from typing import Any
 from autodiff import Tensor, empty
 from nn import functional as F
 from nn import init
+from nn.functional.arguments import check_tensors
 from nn.module import Module
 from nn.parameter import Parameter
 
@@ -118,6 +119,7 @@ class Flatten(Module):
         self.start_dim, self.end_dim = start_dim, end_dim
 
     def forward(self, input: Tensor) -> Tensor:
+        check_tensors("Flatten", input)
         return input.flatten(self.start_dim, self.end_dim)
 
     def extra_repr(self) -> str:
@@ -131,6 +133,7 @@ class Unflatten(Module):
         self.dim, self.unflattened_size = dim, unflattened_size
 
     def forward(self, input: Tensor) -> Tensor:
+        check_tensors("Unflatten", input)
         return input.unflatten(self.dim, self.unflattened_size)
 
     def extra_repr(self) -> str:

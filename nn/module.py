@@ -388,17 +388,18 @@ def _held(module: Module) -> Iterator[tuple[str, Any]]:
         elif isinstance(value, _CONTAINERS):
             containers.append((name, value))
     for name, value in containers:
-        yield from _held_in(name, value)
+        yield from _held_in(name, value, ())
 
 
-def _held_in(path: str, container: Any) -> Iterator[tuple[str, Any]]:
+def _held_in(path: str, container: Any, outer: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
     items = container.items() if isinstance(container, dict) else enumerate(container)
+    outer = (*outer, id(container))
     for key, value in items:
         value = _within(value)
         if isinstance(value, _HELD):
             yield f"{path}.{key}", value
-        elif isinstance(value, _CONTAINERS):
-            yield from _held_in(f"{path}.{key}", value)
+        elif isinstance(value, _CONTAINERS) and id(value) not in outer:
+            yield from _held_in(f"{path}.{key}", value, outer)
 
 
 def is_module(value: Any) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 
 from autodiff import Tensor, int64, no_grad, ones, tensor, zeros
 from nn import functional as F
+from nn.functional.arguments import check_tensors
 from nn.module import Module
 from nn.parameter import Buffer, Parameter
 
@@ -57,6 +58,7 @@ class _ByChannel(Module):
         _reset(self.weight, self.bias)
 
     def _check_rank(self, input: Tensor) -> None:
+        check_tensors(type(self).__name__, input)
         ranks = (*self._ranks, *([self._rank_of_one] if self._rank_of_one else []))
         if input.ndim not in ranks:
             wanted = " or ".join(map(str, sorted(ranks)))
@@ -71,11 +73,11 @@ class _ByChannel(Module):
 
     def _share(self) -> Any:
         """How far the running statistics move; None as momentum makes them a plain mean."""
+        if self.momentum is not None:
+            return self.momentum
         if self.training and self.num_batches_tracked is not None:
-            self.num_batches_tracked.add_(1)
-            if self.momentum is None:
-                return 1.0 / self.num_batches_tracked
-        return 0.0 if self.momentum is None else self.momentum
+            return 1.0 / (self.num_batches_tracked + 1)
+        return 0.0
 
     def extra_repr(self) -> str:
         return (
@@ -106,7 +108,7 @@ class _BatchNorm(_ByChannel):
         self._check_rank(input)
         share = self._share()
         tracked = not self.training or self.track_running_stats
-        return F.batch_norm(
+        out = F.batch_norm(
             input,
             self.running_mean if tracked else None,
             self.running_var if tracked else None,
@@ -116,6 +118,9 @@ class _BatchNorm(_ByChannel):
             share,
             self.eps,
         )
+        if self.training and self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+        return out
 
 
 class BatchNorm1d(_BatchNorm):
@@ -279,7 +284,7 @@ class GroupNorm(Module):
         *,
         bias: bool = True,
     ) -> None:
-        if num_channels % num_groups:
+        if num_groups < 1 or num_channels % num_groups:
             raise ValueError(
                 f"num_channels={num_channels} must be divisible by num_groups={num_groups}"
             )

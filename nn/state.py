@@ -47,7 +47,7 @@ def load(module: Any, state: Mapping[str, Any], strict: bool, assign: bool) -> I
     for key, target in targets.items():
         if key in state:
             try:
-                values[key] = _fitting(state[key], target)
+                values[key] = _fitting(state[key], target, assign)
             except (TypeError, ValueError) as error:
                 errors.append(f"{key}: {error}")
     keys = IncompatibleKeys(missing, unexpected)
@@ -58,7 +58,7 @@ def load(module: Any, state: Mapping[str, Any], strict: bool, assign: bool) -> I
     if strict and missing:
         errors.append(f"missing keys: {', '.join(missing)}")
     if strict and unexpected:
-        errors.append(f"unexpected keys: {', '.join(unexpected)}")
+        errors.append(f"unexpected keys: {', '.join(map(str, unexpected))}")
     if errors:
         raise RuntimeError(
             f"the state does not fit {type(module).__name__}; nothing was loaded:\n    "
@@ -77,9 +77,20 @@ def load(module: Any, state: Mapping[str, Any], strict: bool, assign: bool) -> I
     return keys
 
 
-def _fitting(value: Any, target: Tensor) -> Tensor:
-    """`value` as a tensor of the target's shape. Raises: TypeError, ValueError."""
+def _fitting(value: Any, target: Tensor, assign: bool) -> Tensor:
+    """`value` as a tensor for the target, which can take it. Raises: TypeError, ValueError."""
     value = value.detach() if isinstance(value, Tensor) else from_numpy(np.asarray(value))
     if value.shape != target.shape:
         raise ValueError(f"shape {tuple(value.shape)} in the state, {tuple(target.shape)} here")
+    if assign and target.requires_grad and not value.is_floating_point():
+        raise TypeError(f"{value.dtype} in the state, but what requires grad is of floats")
+    array = target.detach().numpy()
+    if not assign and not (array.flags.writeable and _apart(array)):
+        raise ValueError("elements lie at the same place, or the memory is read-only; hold a clone")
     return value
+
+
+def _apart(array: np.ndarray) -> bool:
+    """Whether no element is repeated, as in an expanded tensor."""
+    strides = zip(array.strides, array.shape, strict=True)
+    return not array.size or all(stride or n == 1 for stride, n in strides)

@@ -15,6 +15,7 @@ from nn import init
 from nn.attention import MultiheadAttention
 from nn.container import ModuleList
 from nn.dropout import Dropout
+from nn.functional.arguments import check_tensors
 from nn.linear import Linear
 from nn.module import Module
 from nn.normalization import LayerNorm
@@ -250,6 +251,12 @@ class Transformer(Module):
         tgt_is_causal: bool | None = None,
         memory_is_causal: bool = False,
     ) -> Tensor:
+        check_tensors("Transformer", src, tgt)
+        if min(src.ndim, tgt.ndim) < 2:
+            raise RuntimeError(
+                f"src and tgt need two axes or three, got shapes {tuple(src.shape)} and "
+                f"{tuple(tgt.shape)}"
+            )
         batch = 0 if self.batch_first else 1
         if src.ndim == 3 and src.shape[batch] != tgt.shape[batch]:
             raise RuntimeError(

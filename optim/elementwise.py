@@ -168,6 +168,6 @@ def decay_number(lr: float, options: dict[str, Any]) -> float:
 
 
 def check_betas(betas: tuple[float, float]) -> None:
-    """Raises: ValueError if one is outside [0, 1)."""
-    if not all(0.0 <= float(beta) < 1.0 for beta in betas):
-        raise ValueError(f"betas must lie in [0, 1), got {betas}")
+    """Raises: ValueError if they are not two numbers of [0, 1)."""
+    if len(betas) != 2 or not all(0.0 <= float(beta) < 1.0 for beta in betas):
+        raise ValueError(f"betas must be two numbers in [0, 1), got {betas}")

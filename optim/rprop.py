@@ -37,7 +37,7 @@ class Rprop(Elementwise):
         differentiable: bool = False,
     ) -> None:
         non_negative(lr=lr)
-        if not 0.0 < etas[0] < 1.0 < etas[1]:
+        if len(etas) != 2 or not 0.0 < etas[0] < 1.0 < etas[1]:
             raise ValueError(f"etas must be 0 < etas[0] < 1 < etas[1], got {etas}")
         options = dict(
             lr=lr,

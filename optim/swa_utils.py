@@ -8,7 +8,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from autodiff import Tensor, lerp, no_grad, tensor
-from optim.lr_scheduler.scheduler import LRScheduler, for_groups
+from optim.lr_scheduler.scheduler import LRScheduler, checked_optimizer, for_groups
 from optim.optimizer import Optimizer
 
 if TYPE_CHECKING:
@@ -173,6 +173,8 @@ def update_bn(loader: Iterable, model: Any, device: Any = None) -> None:
 
     loader: batches, or tuples or lists that begin with one.
     """
+    if not hasattr(model, "modules"):
+        raise TypeError(f"update_bn takes a Module, got {type(model).__name__}")
     norms = [
         module
         for module in model.modules()
@@ -214,7 +216,7 @@ class SWALR(LRScheduler):
             raise ValueError(f"anneal_strategy must be cos or linear, got {anneal_strategy!r}")
         if not isinstance(anneal_epochs, int) or anneal_epochs < 0:
             raise ValueError(f"anneal_epochs must be a whole number from 0, got {anneal_epochs}")
-        rates = for_groups("swa_lr", swa_lr, optimizer)
+        rates = for_groups("swa_lr", swa_lr, checked_optimizer(optimizer))
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["swa_lr"] = rate
         self._anneal_strategy, self.anneal_epochs = anneal_strategy, anneal_epochs

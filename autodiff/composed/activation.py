@@ -2,6 +2,7 @@
 
 from autodiff.composed.creation import empty_like
 from autodiff.composed.elementwise import where
+from autodiff.composed.properties import check_tensor
 from autodiff.composed.random import rand, uniform_
 from autodiff.generator import Generator
 from autodiff.ops import activation as ops
@@ -13,7 +14,8 @@ IN_PLACE = ()
 
 
 def check_floating(name: str, input: Tensor) -> None:
-    """Raises: NotImplementedError if the elements of `input` are not floats."""
+    """Raises: TypeError, NotImplementedError if `input` is not a Tensor of floats."""
+    check_tensor(input, name)
     if not input.dtype.is_floating_point:
         raise NotImplementedError(
             f"{name} needs input of a floating dtype, got {input.dtype}; convert it with .float()"
@@ -63,6 +65,9 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     Source: He et al. 2015, arXiv:1502.01852.
     Raises: RuntimeError if there are neither one nor as many slopes as channels.
     """
+    check_tensor(input, "prelu")
+    if not isinstance(weight, Tensor):
+        raise TypeError(f"prelu: weight must be a Tensor, got {type(weight).__name__}")
     channels = input.shape[1] if input.ndim > 1 else 1
     if weight.ndim > 1 or weight.numel() not in (1, channels):
         raise RuntimeError(
@@ -105,6 +110,7 @@ def dropout(input: Tensor, p: float, train: bool) -> Tensor:
     Raises: ValueError if p is not in [0, 1].
     """
     check_probability(p)
+    check_tensor(input, "dropout")
     if not train or p == 0:
         return input
     return input * dropout_factor(input, tuple(input.shape), p)

@@ -11,6 +11,7 @@ import numpy as np
 
 from autodiff import dtypes, inplace
 from autodiff.attributes import device as Device
+from autodiff.composed.properties import check_tensor
 from autodiff.ops.shape import cast, copy
 from autodiff.tensor import Tensor, apply
 
@@ -52,6 +53,7 @@ def to(
         copy = rest[1] if len(rest) > 1 else copy
     if device is not None:
         Device(device)
+    check_tensor(input, "to")
     new = input._array.dtype if dtype is None else dtypes.as_numpy(dtype)
     if new == input._array.dtype and not copy:
         return input
@@ -101,6 +103,7 @@ def type(input: Tensor, dtype: Any = None, non_blocking: builtins.bool = False) 
 
 def type_as(input: Tensor, other: Tensor) -> Tensor:
     """In the dtype of `other`."""
+    check_tensor(other, "type_as")
     return to(input, dtype=other.dtype)
 
 
@@ -127,6 +130,7 @@ def copy_(input: Tensor, src: Any, non_blocking: builtins.bool = False) -> Tenso
 
 def fill_(input: Tensor, value: Any) -> Tensor:
     """Write a number or a 0-d Tensor everywhere."""
+    check_tensor(input, "fill_")
     if not isinstance(value, Tensor):
         value = number_of(value, input._array.dtype)
     elif value.ndim:
@@ -150,6 +154,7 @@ def number_of(value: Any, dtype: np.dtype) -> Any:
 
 def fill(input: Tensor, value: Any) -> Tensor:
     """A number, or a 0-d Tensor, everywhere, in the shape and dtype of `input`."""
+    check_tensor(input, "fill")
     return fill_(apply(copy, (input,)), value)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from autodiff import dtypes
 from autodiff.attributes import device
 from autodiff.composed.conversion import number_of, to
+from autodiff.composed.properties import check_tensor
 from autodiff.ops.shape import copy
 from autodiff.tape import recorder
 from autodiff.tensor import Tensor, apply, make, taken
@@ -139,6 +140,8 @@ def _array_of(data: Any, dtype: np.dtype | None) -> np.ndarray:
     shape: list[int] = []
     level = [data]
     while level and _is_sequence(level[0]):
+        if len(shape) == 64:
+            raise ValueError("the sequences are nested deeper than the 64 axes of NumPy's arrays")
         n = len(level[0])
         if not all(map(_is_sequence, level)):
             raise TypeError(f"at depth {len(shape)} there are numbers beside sequences")
@@ -333,12 +336,6 @@ def empty_like(
 
 def _like(dtype: DType) -> np.dtype | None:
     return None if dtype is None else dtypes.as_numpy(dtype)
-
-
-def check_tensor(input: Any, name: str) -> None:
-    """Raises: TypeError if `input` is no Tensor."""
-    if not isinstance(input, Tensor):
-        raise TypeError(f"{name}: input must be a Tensor, got {type(input).__name__}")
 
 
 def _number(value: Any) -> float | int | bool:

@@ -233,6 +233,7 @@ def _cholesky(input: Tensor, upper: bool, check: bool) -> Tensor:
 
 def cholesky_solve(input: Tensor, input2: Tensor, upper: bool = False) -> Tensor:
     """X with A X = input, for A = L L^T with L = input2, or L^T L if `upper`."""
+    check_matrices("cholesky_solve", input2)
     lower, higher = (input2.mT, input2) if upper else (input2, input2.mT)
     return solve_triangular(higher, solve_triangular(lower, input, upper=False), upper=True)
 

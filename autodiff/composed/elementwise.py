@@ -8,6 +8,7 @@ import numpy as np
 
 from autodiff import dtypes
 from autodiff.composed.conversion import number_of, to
+from autodiff.composed.properties import check_tensor
 from autodiff.families import numpy_function
 from autodiff.ops import elementwise as ops
 from autodiff.ops.shape import cast, copy
@@ -243,6 +244,7 @@ def round(input: Tensor, *, decimals: int = 0) -> Tensor:
     """Each element rounded to `decimals` places, halves to even."""
     if decimals == 0:
         return _round(input)
+    check_tensor(input, "round")
     if input._array.dtype.kind != "f":
         raise RuntimeError(f"round: decimals={decimals} is for floats, got {input.dtype}")
     scale = 10.0**-decimals if decimals < 0 else 10.0**decimals
@@ -276,6 +278,7 @@ def rsqrt(input: Tensor) -> Tensor:
 
 def logit(input: Tensor, eps: float | None = None) -> Tensor:
     """log(x / (1 - x)), the inverse of sigmoid; x is first clamped to [eps, 1 - eps] if given."""
+    check_tensor(input, "logit")
     if input._array.dtype.kind != "f":
         input = to(input, dtype=dtypes.get_default_dtype())
     if eps is not None:
@@ -405,6 +408,7 @@ def clamp(
     """
     if min.__class__ not in _BOUNDS or max.__class__ not in _BOUNDS:
         _check_bounds("clamp", *[bound for bound in (min, max) if bound is not None])
+    check_tensor(input, "clamp")
     if min is None and max is None:
         raise RuntimeError("clamp needs min, max or both")
     if isinstance(min, Tensor) or isinstance(max, Tensor):
@@ -486,6 +490,7 @@ def nan_to_num(
     input: Tensor, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
 ) -> Tensor:
     """nan, ∞ and -∞ replaced by numbers: 0 and the largest finite ones unless given."""
+    check_tensor(input, "nan_to_num")
     if input._array.dtype.kind != "f":
         return apply(copy, (input.detach(),))
     limits = np.finfo(input._array.dtype)

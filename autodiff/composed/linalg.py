@@ -79,11 +79,10 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
 
 def _check_axes(name: str, *given: tuple[Any, int]) -> None:
     """Raises: RuntimeError if a Tensor has not the number of axes that stands beside it."""
-    for x, count in given:
-        if array_of(x).ndim != count:
-            shapes = ", ".join(str(tuple(x.shape)) for x, _ in given)
-            kinds = ", ".join(_KINDS[n] for _, n in given)
-            raise RuntimeError(f"{name}: expected {kinds}, got shapes {shapes}")
+    shapes = [array_of(x).shape for x, _ in given]
+    if list(map(len, shapes)) != [count for _, count in given]:
+        kinds = ", ".join(_KINDS[n] for _, n in given)
+        raise RuntimeError(f"{name}: expected {kinds}, got shapes {', '.join(map(str, shapes))}")
 
 
 _KINDS = ("a number", "a vector", "a matrix", "a batch of matrices")
@@ -185,6 +184,8 @@ def _sum(input: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
 
 
 def _check_dtypes(name: str, *given: Tensor) -> None:
+    for x in given:
+        array_of(x)
     kinds = [str(x.dtype) for x in given]
     if len(set(kinds)) > 1:
         raise RuntimeError(
@@ -207,7 +208,9 @@ def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Any] | Tensor = 2) -> T
         if not 0 <= dims <= min(a._array.ndim, b._array.ndim):
             raise RuntimeError(f"tensordot: dims={dims} for {a.ndim} and {b.ndim} axes")
         dims = list(range(-dims, 0)), list(range(dims))
-    axes_a, axes_b = (axes_of(x, d) for x, d in zip((a, b), dims, strict=True))
+    if not isinstance(dims, list | tuple) or len(dims) != 2:
+        raise RuntimeError(f"tensordot: dims must be a number or two lists of axes, got {dims!r}")
+    axes_a, axes_b = axes_of(a, dims[0]), axes_of(b, dims[1])
     if len(axes_a) != len(axes_b):
         raise RuntimeError(f"tensordot: dims={dims} must name as many axes of both")
     letters = ops.LETTERS
@@ -273,8 +276,10 @@ def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
 
 def chain_matmul(*matrices: Tensor) -> Tensor:
     """The product of matrices, in the order of least work: Cormen et al., "Algorithms", 15.2."""
+    if not matrices:
+        raise RuntimeError("chain_matmul needs one matrix or more")
+    _check_axes("chain_matmul", *[(x, 2) for x in matrices])
     for a, b in pairwise(matrices):
-        _check_axes("chain_matmul", (a, 2), (b, 2))
         if a._array.shape[1] != b._array.shape[0]:
             raise RuntimeError(f"chain_matmul: shapes {a._array.shape} and {b._array.shape}")
     n = len(matrices)
@@ -344,9 +349,7 @@ def einsum(*args: Any) -> Tensor:
     >>> einsum("ii", autodiff.eye(3)).item()
     3.0
     """
-    if not args or (isinstance(args[0], str) and len(args) < 2):
-        raise ValueError("einsum: expected labels and at least one operand")
-    if isinstance(args[0], str):
+    if args and isinstance(args[0], str):
         subscripts, operands = args[0], args[1:]
         if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
             operands = tuple(operands[0])
@@ -355,6 +358,8 @@ def einsum(*args: Any) -> Tensor:
         subscripts = ",".join(map(_letters, args[1::2]))
         if len(args) % 2:
             subscripts += "->" + _letters(args[-1])
+    if not operands:
+        raise ValueError("einsum: expected at least one operand")
     for x in operands:
         array_of(x)
     return apply(ops.einsum, operands, {"subscripts": subscripts})

@@ -29,23 +29,33 @@ def is_tensor(obj: Any) -> bool:
     return isinstance(obj, Tensor)
 
 
+def check_tensor(input: Any, name: str) -> None:
+    """Raises: TypeError if `input` is no Tensor."""
+    if not isinstance(input, Tensor):
+        raise TypeError(f"{name}: input must be a Tensor, got {type(input).__name__}")
+
+
 def is_floating_point(input: Tensor) -> bool:
     """Whether the elements are floats."""
+    check_tensor(input, "is_floating_point")
     return input._array.dtype.kind == "f"
 
 
 def is_complex(input: Tensor) -> bool:
     """Whether the elements are complex numbers: never."""
+    check_tensor(input, "is_complex")
     return input._array.dtype.kind == "c"
 
 
 def is_signed(input: Tensor) -> bool:
     """Whether the dtype has negative numbers."""
+    check_tensor(input, "is_signed")
     return input.dtype.is_signed
 
 
 def is_nonzero(input: Tensor) -> bool:
     """Whether the only element is not 0. Raises: RuntimeError if there is not just one."""
+    check_tensor(input, "is_nonzero")
     return input.__bool__()
 
 
@@ -61,6 +71,7 @@ def get_device(input: Tensor) -> int:
 
 def is_same_size(input: Tensor, other: Tensor) -> bool:
     """Whether the shapes are equal."""
+    check_tensor(other, "is_same_size")
     return input.shape == other.shape
 
 

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from autodiff.composed.conversion import to
-from autodiff.composed.creation import DType, check_tensor, created, element_type, lengths
+from autodiff.composed.creation import DType, created, element_type, lengths
+from autodiff.composed.properties import check_tensor
 from autodiff.generator import Generator, numpy_generator
 from autodiff.inplace import assign, check_writable
 from autodiff.ops import random as ops

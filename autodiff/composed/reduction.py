@@ -101,7 +101,7 @@ def _check_not_empty(input: Tensor, axis: Any, name: str) -> None:
     shape = input._array.shape
     if 0 in shape and axis is not None:
         for a in axis if isinstance(axis, tuple) else (axis,):
-            if not shape[a]:
+            if -len(shape) <= a < len(shape) and not shape[a]:
                 raise IndexError(
                     f"{name} over dim {a}, which is empty, of a tensor of shape {shape}"
                 )

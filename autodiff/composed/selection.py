@@ -358,9 +358,10 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
 
     With `accumulate` it is added, repeats too.
     """
-    if array_of(index).dtype != np.int64 or index._array.size != array_of(source).size:
+    size = array_of(source).size
+    if array_of(index).dtype != np.int64 or index._array.size != size:
         raise RuntimeError(
-            f"put: expected an index of int64 for each of {source.numel()} elements of the source, "
+            f"put: expected an index of int64 for each of {size} elements of the source, "
             f"got {index.dtype} of shape {tuple(index.shape)}"
         )
     result = index_put(ravel(input), (ravel(index),), ravel(source), accumulate)

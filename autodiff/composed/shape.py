@@ -560,6 +560,7 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
 
 def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
     """A copy, which gradients flow through."""
+    array_of(input)
     return apply(ops.copy, (input,))
 
 
@@ -570,8 +571,9 @@ def contiguous(input: Tensor, memory_format: Any = None) -> Tensor:
 
 def flip(input: Tensor, *axes: Any, dims: Sequence[int] | None = None) -> Tensor:
     """A copy with the order of the elements along these axes reversed."""
+    rank = array_of(input).ndim
     axes = axes_of(input, integers(axes if dims is None else (dims,)))
-    return apply(ops.flip, (input,), {"axis": axes[: input._array.ndim]})
+    return apply(ops.flip, (input,), {"axis": axes[:rank]})
 
 
 def fliplr(input: Tensor) -> Tensor:

@@ -16,6 +16,8 @@ def default_collate(batch: Sequence[Any]) -> Any:
 
     Raises: TypeError for examples of another kind; RuntimeError if sequences differ in length.
     """
+    if not len(batch):
+        raise ValueError("default_collate: there are no examples to make a batch of")
     first = batch[0]
     if isinstance(first, Tensor):
         return stack(list(batch))

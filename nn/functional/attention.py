@@ -4,6 +4,7 @@ import math
 
 from autodiff import Tensor, bool_, float32, ones, softmax, where
 from nn.functional.activation import check_floating
+from nn.functional.arguments import check_tensors
 from nn.functional.dropout import dropout
 
 __all__ = ("scaled_dot_product_attention",)
@@ -37,6 +38,8 @@ def scaled_dot_product_attention(
         raise RuntimeError("scaled_dot_product_attention takes attn_mask or is_causal, not both")
     _check(query, key, value, attn_mask)
     if enable_gqa:
+        if min(x.ndim for x in (query, key, value)) < 3:
+            raise IndexError("scaled_dot_product_attention: enable_gqa needs an axis of heads")
         key, value = _for_heads(query, key), _for_heads(query, value)
     if scale is None:
         scale = 1 / math.sqrt(max(query.shape[-1], 1))
@@ -53,6 +56,7 @@ def scaled_dot_product_attention(
 
 def _added(mask: Tensor, scores: Tensor) -> Tensor:
     """What a mask adds to the scores."""
+    check_tensors("scaled_dot_product_attention", mask)
     if mask.dtype == bool_:
         mask = where(mask, 0.0, -math.inf)
     return mask.to(scores.dtype)
@@ -70,6 +74,7 @@ def _for_heads(query: Tensor, x: Tensor) -> Tensor:
 
 
 def _check(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> None:
+    check_tensors("scaled_dot_product_attention", query, key, value)
     name = "scaled_dot_product_attention"
     given = query, key, value
     if min(x.ndim for x in given) < 2:

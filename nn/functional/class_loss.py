@@ -7,6 +7,7 @@ import warnings
 
 from autodiff import Tensor, bool_, kernels, where
 from nn.functional.activation import check_floating, log_softmax
+from nn.functional.arguments import check_tensors
 from nn.functional.reduction import checked, reduced
 
 __all__ = (
@@ -42,6 +43,7 @@ def cross_entropy(
     >>> cross_entropy(tensor([[0.0, 0.0]]), tensor([1])).item()     # ln 2
     0.6931...
     """
+    check_tensors("cross_entropy", input, target)
     reduction = checked(reduction, size_average, reduce)
     if not 0 <= label_smoothing <= 1:
         raise RuntimeError(f"label_smoothing must be in [0, 1], got {label_smoothing}")
@@ -80,6 +82,7 @@ def nll_loss(
 
     Shapes and arguments as cross_entropy with class indices.
     """
+    check_tensors("nll_loss", input, target)
     reduction = checked(reduction, size_average, reduce)
     return _index_loss("nll_loss", input, target, weight, ignore_index, reduction)
 
@@ -98,6 +101,8 @@ def _index_loss(
     if log_p.ndim == 2 and reduction == "mean" and weight is None and not label_smoothing:
         return kernels.nll_loss(log_p, target, ignore_index)
     classes = log_p.shape[axis]
+    if weight is not None:
+        check_tensors(f"{name}: weight", weight)
     if weight is not None and tuple(weight.shape) != (classes,):
         raise RuntimeError(
             f"{name}: weight needs one element for each of {classes} classes, got shape "
@@ -197,6 +202,7 @@ def binary_cross_entropy_with_logits(
 
 
 def _check_pair(name: str, input: Tensor, target: Tensor) -> None:
+    check_tensors(name, input, target)
     if input.shape != target.shape:
         raise ValueError(
             f"{name}: input of shape {tuple(input.shape)} needs a target of the same shape, got "
@@ -218,6 +224,7 @@ def kl_div(
     reduction: "batchmean" divides the sum by the length of the first axis, which makes it the
     divergence of Kullback and Leibler; "mean" divides by the number of elements, with a warning.
     """
+    check_tensors("kl_div", input, target)
     divide = reduction == "batchmean"
     if reduction == "mean" and size_average is reduce is None:
         warnings.warn(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from autodiff import Tensor, bool_
 from autodiff.kernels import convolve, convolve_transposed
+from nn.functional.arguments import check_tensors
 from nn.functional.window import check_axes, for_axes, sliding
 
 __all__ = (
@@ -162,6 +163,7 @@ def _convolved(
 ) -> Tensor:
     stride = for_axes(name, "stride", stride, axes, 1)
     dilation = for_axes(name, "dilation", dilation, axes, 1)
+    check_tensors(name, input, weight)
     _check(name, axes, input, weight, groups, weight.shape[1] * groups if weight.ndim > 1 else 0)
     _check_bias(name, input, bias, weight.shape[0])
     size = tuple(weight.shape[2:])
@@ -194,6 +196,7 @@ def _transposed(
     groups: int,
     dilation: Sizes,
 ) -> Tensor:
+    check_tensors(name, input, weight)
     stride = for_axes(name, "stride", stride, axes, 1)
     dilation = for_axes(name, "dilation", dilation, axes, 1)
     padding = for_axes(name, "padding", padding, axes, 0)
@@ -239,7 +242,10 @@ def _check(name: str, axes: int, input: Tensor, weight: Tensor, groups: int, cha
 
 
 def _check_bias(name: str, input: Tensor, bias: Tensor | None, outputs: int) -> None:
-    if bias is not None and (tuple(bias.shape) != (outputs,) or bias.dtype != input.dtype):
+    if bias is None:
+        return
+    check_tensors(name, bias)
+    if tuple(bias.shape) != (outputs,) or bias.dtype != input.dtype:
         raise RuntimeError(
             f"{name}: bias must be ({outputs},) of input's dtype {input.dtype}, got shape "
             f"{tuple(bias.shape)} of {bias.dtype}"

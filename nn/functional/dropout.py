@@ -2,6 +2,7 @@
 
 from autodiff import Tensor
 from autodiff.kernels import check_probability, dropout_factor, kept
+from nn.functional.arguments import check_tensors
 
 __all__ = (
     "alpha_dropout",
@@ -20,6 +21,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     overfitting".
     Raises: ValueError if p is not in [0, 1].
     """
+    check_tensors("dropout", input)
     return _dropout(input, tuple(input.shape), p, training, inplace)
 
 
@@ -58,6 +60,7 @@ def alpha_dropout(
     Source: Klambauer et al. 2017, arXiv:1706.02515.
     Raises: ValueError if p is not in [0, 1].
     """
+    check_tensors("alpha_dropout", input)
     return _alpha_dropout(input, tuple(input.shape), p, training, inplace)
 
 
@@ -65,6 +68,7 @@ def feature_alpha_dropout(
     input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
 ) -> Tensor:
     """alpha_dropout of whole channels. Shapes: (N, C, ...)."""
+    check_tensors("feature_alpha_dropout", input)
     if input.ndim < 2:
         raise RuntimeError(f"feature_alpha_dropout needs axes (N, C), got {tuple(input.shape)}")
     return _alpha_dropout(input, _channels(input, 2), p, training, inplace)
@@ -102,6 +106,7 @@ def _channels(input: Tensor, axes: int) -> tuple[int, ...]:
 
 
 def _check_axes(name: str, input: Tensor, *allowed: int) -> None:
+    check_tensors(name, input)
     if input.ndim not in allowed:
         raise RuntimeError(
             f"{name} needs {allowed[0]} or {allowed[1]} axes, got shape {tuple(input.shape)}"

@@ -1,6 +1,7 @@
 """Rows chosen by integers."""
 
 from autodiff import Tensor, int64, linalg, no_grad, ones, where, zeros
+from nn.functional.arguments import check_tensors
 
 __all__ = ("embedding", "one_hot")
 
@@ -24,6 +25,7 @@ def embedding(
     Raises: IndexError for an index not in [0, V); RuntimeError for another dtype or shape;
         ValueError for such a padding_idx.
     """
+    check_tensors("embedding", input, weight)
     if weight.ndim != 2:
         raise RuntimeError(f"embedding needs weight of shape (V, D), got {tuple(weight.shape)}")
     count = weight.shape[0]
@@ -57,6 +59,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     Raises: RuntimeError for another dtype, a class not in [0, num_classes), or no class at all and
         no number of them.
     """
+    check_tensors("one_hot", tensor)
     if tensor.dtype != int64:
         raise RuntimeError(f"one_hot needs classes of int64, got {tensor.dtype}; use .long()")
     if not tensor.numel() and num_classes < 1:

@@ -10,6 +10,7 @@ import numpy as np
 
 from autodiff import Tensor, tensor, uint8
 from nn.functional.activation import check_floating
+from nn.functional.arguments import check_tensors
 
 __all__ = ("interpolate", "upsample", "upsample_bilinear", "upsample_nearest")
 
@@ -44,6 +45,7 @@ def interpolate(
         a size is not positive.
     Source: Keys 1981, "Cubic convolution interpolation for digital image processing".
     """
+    check_tensors("interpolate", input)
     axes = input.ndim - 2
     _check(input, axes, mode, align_corners, antialias)
     if (size is None) == (scale_factor is None):

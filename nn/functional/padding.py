@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from autodiff import Tensor, cat, kernels
+from nn.functional.arguments import check_tensors
 
 __all__ = ("pad",)
 
@@ -18,6 +19,7 @@ def pad(
     with those from the other end. These three take all axes but the first one or two.
     Raises: RuntimeError, NotImplementedError if pad does not fit input or mode.
     """
+    check_tensors("pad", input)
     widths = list(zip(pad[::2], pad[1::2], strict=False))
     if len(pad) % 2 or len(widths) > input.ndim:
         raise RuntimeError(

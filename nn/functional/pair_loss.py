@@ -5,6 +5,7 @@
 
 from autodiff import Tensor, minimum, where
 from nn.functional.activation import softplus
+from nn.functional.arguments import check_tensors
 from nn.functional.distance import pairwise_distance
 from nn.functional.reduction import checked, reduced
 
@@ -26,6 +27,7 @@ def hinge_embedding_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """The distance x where t is 1, max(0, margin - x) where it is -1."""
+    check_tensors("hinge_embedding_loss", input, target)
     reduction = checked(reduction, size_average, reduce)
     far = where(target != 1, (margin - input).clamp(min=0), 0.0)
     return reduced(far + where(target != -1, input, 0.0), reduction)
@@ -41,6 +43,7 @@ def margin_ranking_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """max(0, margin - t (x1 - x2)): t is 1 where x1 should be the larger."""
+    check_tensors("margin_ranking_loss", input1, input2, target)
     reduction = checked(reduction, size_average, reduce)
     if not input1.ndim == input2.ndim == target.ndim:
         raise RuntimeError(
@@ -90,6 +93,7 @@ def cosine_embedding_loss(
 
     Shapes: input1, input2 (N, D), target (N,); or (D,) and ().
     """
+    check_tensors("cosine_embedding_loss", input1, input2, target)
     reduction = checked(reduction, size_average, reduce)
     if target.ndim > 1 or input1.ndim != target.ndim + 1 or input2.ndim != target.ndim + 1:
         raise RuntimeError(
@@ -114,6 +118,7 @@ def soft_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """log(1 + exp(-t x))."""
+    check_tensors("soft_margin_loss", input, target)
     reduction = checked(reduction, size_average, reduce)
     scaled = -target * input
     return reduced(softplus(scaled), reduction)

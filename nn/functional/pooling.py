@@ -12,6 +12,7 @@ import numpy as np
 from autodiff import Tensor, bool_, kernels, tensor, where
 from autodiff.kernels import Windows
 from nn.functional.activation import check_floating
+from nn.functional.arguments import check_tensors
 from nn.functional.window import check_axes, for_axes, sliding
 
 __all__ = (
@@ -82,6 +83,7 @@ def _max_pool(
     ceil_mode: bool,
     return_indices: bool,
 ) -> Tensor | Pair:
+    check_tensors(name, input)
     if input.dtype == bool_:
         raise NotImplementedError(f"{name} of bools is not provided; convert with .float()")
     windows, _ = _windows(name, axes, input, kernel_size, stride, padding, dilation, ceil_mode)

@@ -8,6 +8,7 @@ import warnings
 
 from autodiff import Tensor, full_like, where
 from autodiff.kernels import mean_square_error
+from nn.functional.arguments import check_tensors
 from nn.functional.reduction import checked, reduced
 
 __all__ = (
@@ -100,6 +101,7 @@ def huber_loss(
 
 
 def _warn_of_broadcasting(name: str, input: Tensor, target: Tensor) -> None:
+    check_tensors(name, input, target)
     if input.shape != target.shape:
         warnings.warn(
             f"{name}: input of shape {tuple(input.shape)} and target of shape "
@@ -118,6 +120,7 @@ def _weighted_mean(loss: Tensor, input: Tensor, weight: Tensor | None, reduction
 
 
 def _check_weight(weight: Tensor, input: Tensor) -> None:
+    check_tensors("weight", weight)
     if weight.shape != input.shape:
         raise ValueError(
             f"weight must have the shape of input, {tuple(input.shape)}, got {tuple(weight.shape)}"
@@ -139,6 +142,7 @@ def poisson_nll_loss(
     exp(x) - t x with `log_input`, else x - t log(x + eps). `full` adds Stirling's approximation of
     log t! where t > 1.
     """
+    check_tensors("poisson_nll_loss", input, target)
     reduction = checked(reduction, size_average, reduce)
     loss = input.exp() - target * input if log_input else input - target * (input + eps).log()
     if full:
@@ -165,6 +169,7 @@ def gaussian_nll_loss(
     Source: Nix & Weigend 1994, "Estimating the mean and variance of the target probability
     distribution".
     """
+    check_tensors("gaussian_nll_loss", input, target)
     reduction = checked(reduction)
     if not isinstance(var, Tensor) and var < 0:
         raise ValueError(f"gaussian_nll_loss: var must not be negative, got {var}")

@@ -1,6 +1,7 @@
 """Channels as pixels, pixels as channels, and channels in another order."""
 
 from autodiff import Tensor
+from nn.functional.arguments import check_tensors
 
 __all__ = ("channel_shuffle", "pixel_shuffle", "pixel_unshuffle")
 
@@ -42,6 +43,7 @@ def _image_shape(
     name: str, input: Tensor, factor: int
 ) -> tuple[tuple[int, ...], tuple[int, int, int]]:
     """The shape as that of a batch and that of an image."""
+    check_tensors(name, input)
     if input.ndim < 3:
         raise RuntimeError(f"{name} needs axes (..., C, H, W), got shape {tuple(input.shape)}")
     if factor < 1:
@@ -57,6 +59,7 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     Raises: RuntimeError if the shape does not fit.
     Source: Zhang et al. 2018, arXiv:1707.01083.
     """
+    check_tensors("channel_shuffle", input)
     shape = tuple(input.shape)
     if len(shape) < 3:
         raise RuntimeError(f"channel_shuffle needs axes (N, C, H, ...), got shape {shape}")

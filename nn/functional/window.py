@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from autodiff import Tensor
 from autodiff.kernels import Windows, col2im, im2col
+from nn.functional.arguments import check_tensors
 
 __all__ = ("fold", "unfold")
 
@@ -38,6 +39,7 @@ def check_axes(name: str, input: Tensor, axes: int) -> None:
 
     Only N may be 0.
     """
+    check_tensors(name, input)
     if input.ndim not in (axes + 1, axes + 2) or 0 in input.shape[-axes - 1 :]:
         letters = ", ".join("DHW"[-axes:] if axes > 1 else "L")
         raise RuntimeError(
@@ -121,6 +123,7 @@ def fold(
 
     Shapes: (N, C kernel_height kernel_width, windows) -> (N, C, *output_size), or both without N.
     """
+    check_tensors("fold", input)
     lengths = for_axes("fold", "output_size", output_size, 2, 1)
     windows = _windows("fold", lengths, kernel_size, dilation, padding, stride)
     (kh, *_, oh), (kw, *_, ow) = windows

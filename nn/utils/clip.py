@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from autodiff import Tensor, linalg, no_grad, stack, tensor
+from nn.functional.arguments import check_tensors
 
 Tensors = Tensor | Iterable[Tensor]
 
@@ -34,6 +35,7 @@ def clip_grads_with_norm_(
     parameters: Tensors, max_norm: float, total_norm: Tensor, foreach: Any = None
 ) -> None:
     """Multiply all gradients by max_norm / (total_norm + 1e-6), if that is below 1."""
+    check_tensors("clip_grads_with_norm_: total_norm", total_norm)
     with no_grad():
         factor = (max_norm / (total_norm + 1e-6)).clamp(max=1.0)
         for gradient in _gradients(parameters):
@@ -67,7 +69,9 @@ def clip_grad_value_(parameters: Tensors, clip_value: float, foreach: Any = None
 
 
 def _listed(tensors: Tensors) -> list[Tensor]:
-    return [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    tensors = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    check_tensors("clipping", *tensors)
+    return tensors
 
 
 def _gradients(parameters: Tensors) -> list[Tensor]:

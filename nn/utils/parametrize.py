@@ -171,6 +171,9 @@ def register_parametrization(
     >>> bool((layer.weight > 0).all())
     True
     """
+    for given in (module, parametrization):
+        if not isinstance(given, Module):
+            raise TypeError(f"register_parametrization takes Modules, got {type(given).__name__}")
     parametrization.train(module.training)
     if is_parametrized(module, tensor_name):
         already: Any = getattr(_lists(module), tensor_name)

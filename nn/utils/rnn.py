@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
 from autodiff import Tensor, arange, argsort, as_tensor, cat, full, int64, stack
+from nn.functional.arguments import check_tensors
 
 
 class PackedSequence(NamedTuple):
@@ -58,6 +59,12 @@ def pack_padded_sequence(
     Raises: RuntimeError for lengths that are not sorted, not positive, or not N; ValueError for
         lengths above L.
     """
+    check_tensors("pack_padded_sequence", input)
+    if input.ndim < 2:
+        raise RuntimeError(
+            f"pack_padded_sequence needs axes of steps and sequences, got shape "
+            f"{tuple(input.shape)}"
+        )
     sizes = _numbers(lengths)
     x = input.transpose(0, 1) if batch_first else input
     order = None
@@ -90,6 +97,10 @@ def pad_packed_sequence(
     total_length: that length, by default the longest sequence's.
     Raises: ValueError if that is less than the longest sequence.
     """
+    if not isinstance(sequence, PackedSequence):
+        raise TypeError(
+            f"pad_packed_sequence takes a PackedSequence, got {type(sequence).__name__}"
+        )
     running = _numbers(sequence.batch_sizes)
     steps = len(running) if total_length is None else total_length
     if steps < len(running):
@@ -119,6 +130,7 @@ def pad_sequence(
     sequences = list(sequences)
     if not sequences:
         raise RuntimeError("pad_sequence needs at least one tensor")
+    check_tensors("pad_sequence", *sequences)
     longest = max(len(x) for x in sequences)
     rows = []
     for x in sequences:
@@ -131,12 +143,20 @@ def unpad_sequence(
     padded_sequences: Tensor, lengths: Tensor | Sequence[int], batch_first: bool = False
 ) -> list[Tensor]:
     """The tensors that pad_sequence() padded on the right."""
+    check_tensors("unpad_sequence", padded_sequences)
     x = padded_sequences if batch_first else padded_sequences.transpose(0, 1)
-    return [row[:size] for row, size in zip(x, _numbers(lengths), strict=True)]
+    sizes = _numbers(lengths)
+    if len(sizes) != len(x):
+        raise ValueError(
+            f"unpad_sequence: {len(x)} sequences need as many lengths, got {len(sizes)}"
+        )
+    return [row[:size] for row, size in zip(x, sizes)]
 
 
 def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> PackedSequence:
     """Pack tensors (L_i, ...); see pack_padded_sequence."""
+    sequences = list(sequences)
+    check_tensors("pack_sequence", *sequences)
     lengths = [len(x) for x in sequences]
     return pack_padded_sequence(pad_sequence(sequences), lengths, enforce_sorted=enforce_sorted)
 

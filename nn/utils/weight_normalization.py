@@ -33,6 +33,8 @@ def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Mo
 
     Raises: RuntimeError if it is done twice; AttributeError if there is no such parameter.
     """
+    if not isinstance(module, Module):
+        raise TypeError(f"weight_norm takes a Module, got {type(module).__name__}")
     dims = vars(module).get("_weight_norms", {})
     if name in dims:
         raise RuntimeError(f"the {name!r} of this {type(module).__name__} is normalised already")

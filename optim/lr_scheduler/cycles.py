@@ -18,12 +18,15 @@ class CosineAnnealingLR(LRScheduler):
     """lr = eta_min + (base - eta_min) * (1 + cos(pi * t / T_max)) / 2 at step t.
 
     In the form that goes on from the current learning rate, so that it may be changed in between.
+    Raises: ValueError if T_max is not positive.
     Source: Loshchilov & Hutter 2017, arXiv:1608.03983, without restarts.
     """
 
     def __init__(
         self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1
     ) -> None:
+        if not T_max > 0:
+            raise ValueError(f"T_max must be a positive number of steps, got {T_max}")
         self.T_max, self.eta_min = T_max, eta_min
         super().__init__(optimizer, last_epoch)
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from optim.lr_scheduler.scheduler import LRScheduler, attributes
+from optim.lr_scheduler.scheduler import LRScheduler, attributes, checked_optimizer
 from optim.optimizer import Optimizer
 
 
@@ -29,11 +29,16 @@ class _Factor(LRScheduler):
 
 
 class StepLR(_Factor):
-    """lr = base * gamma**(t // step_size) at step t."""
+    """lr = base * gamma**(t // step_size) at step t.
+
+    Raises: ValueError if step_size is not positive.
+    """
 
     def __init__(
         self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1
     ) -> None:
+        if not step_size > 0:
+            raise ValueError(f"step_size must be a positive number of steps, got {step_size}")
         self.step_size, self.gamma = step_size, gamma
         super().__init__(optimizer, last_epoch)
 
@@ -178,7 +183,7 @@ class LambdaLR(LRScheduler):
         lr_lambda: Callable[[int], float] | list[Callable[[int], float]],
         last_epoch: int = -1,
     ) -> None:
-        groups = len(optimizer.param_groups)
+        groups = len(checked_optimizer(optimizer).param_groups)
         given = lr_lambda if isinstance(lr_lambda, list | tuple) else [lr_lambda] * groups
         if len(given) != groups:
             raise ValueError(f"{len(given)} functions given for {groups} parameter groups")

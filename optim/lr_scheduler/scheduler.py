@@ -65,10 +65,15 @@ class LRScheduler:
                 "learning rate is never used; call them in the other order",
                 stacklevel=2,
             )
-        self._step_count += 1
         if epoch is not None:
             warn_of_epoch()
-        self._update_lr(epoch)
+        before = self._step_count, self.last_epoch
+        self._step_count += 1
+        try:
+            self._update_lr(epoch)
+        except BaseException:
+            self._step_count, self.last_epoch = before
+            raise
 
     def _update_lr(self, epoch: int | None = None) -> None:
         closed_form = getattr(self, "_get_closed_form_lr", self.get_lr)
