@@ -107,10 +107,11 @@ def draw(path: Path) -> None:
     """Writes a picture of the activations of one number, and of their derivatives."""
     z = autodiff.linspace(-4, 4, 401, dtype=autodiff.float64)
     figure, (values, slopes) = canvas(2)
-    for name, function in ACTIVATIONS.items():
-        if name != "softmax":
-            values.plot(z.numpy(), function(z).numpy(), label=name)
-            slopes.plot(z.numpy(), slope(function, z).numpy(), label=name)
+    lines = {name: function for name, function in ACTIVATIONS.items() if name != "softmax"}
+    for place, (name, function) in enumerate(lines.items()):
+        style = {"label": name, "linewidth": 6 - place}  # what lies beneath shows at the sides
+        values.plot(z.numpy(), function(z).numpy(), **style)
+        slopes.plot(z.numpy(), slope(function, z).numpy(), **style)
     values.set(xlabel="$z$", ylabel="$f(z)$", ylim=(-1.5, 4))
     slopes.set(xlabel="$z$", ylabel="$f'(z)$")
     values.legend()

@@ -11,15 +11,30 @@ week 3, "Multiclass classification".
 
 from pathlib import Path
 
+import numpy as np
+
 import autodiff
 import nn
 import optim
+from autodiff.utils.data import TensorDataset
 from benchmarks import data
 from benchmarks.learn.figures import Figure, judged, shown, within
-from benchmarks.learn.pictures import learning_curves
+from benchmarks.learn.pictures import curves_and_images
 from benchmarks.learn.training import CLASS_MEASURES, fit, measure, pair_of_parts
 
 QUICK = {"epochs": 10}
+
+
+def answered(model: nn.Module, rows: TensorDataset, count: int = 10) -> dict[str, np.ndarray]:
+    """Images under what was answered, those answered wrongly first."""
+    x, labels = rows.tensors
+    with autodiff.no_grad():
+        answers = model(x).argmax(1)
+    order = (answers == labels).int().argsort(stable=True)[:count].tolist()
+    return {
+        f"{row}: told {answers[row].item()}, is {labels[row].item()}": x[row].reshape(8, 8).numpy()
+        for row in order
+    }
 
 
 def run(
@@ -44,7 +59,7 @@ def run(
     optimizer = optim.Adam(model.parameters(), lr=1e-4)
     history = fit(model, criterion, optimizer, parts, CLASS_MEASURES, epochs, 100, compiled)
     if plot is not None:
-        learning_curves(plot, history)
+        curves_and_images(plot, history, answered(model, parts["held-out"]))
 
     done = len(history["accuracy"]["train"])
     figures = [shown("epochs", done, "1000")]

@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+HEAD = "figure", "known", "here", "ok"
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -73,10 +75,13 @@ def value(figures: Iterable[Figure], name: str) -> float:
 
 def table(figures: Iterable[Figure]) -> str:
     """The figures as text in four columns: name, known (as printed), here, ok."""
+    return aligned([HEAD, *rows(figures)])
+
+
+def rows(figures: Iterable[Figure]) -> list[tuple[str, ...]]:
+    """The cells of the table below HEAD."""
     verdicts = {True: "yes", False: "NO", None: ""}
-    rows = [("figure", "known", "here", "ok")]
-    rows += [(f.name, f.printed, f.here, verdicts[f.ok]) for f in figures]
-    return aligned(rows)
+    return [(f.name, f.printed, f.here, verdicts[f.ok]) for f in figures]
 
 
 def aligned(rows: list[tuple[str, ...]]) -> str:

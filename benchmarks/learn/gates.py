@@ -7,10 +7,13 @@ Source: M. Hjorth-Jensen, "Advanced machine learning and data analysis for the p
 week 3, "Testing the XOR gate and other gates".
 """
 
+from pathlib import Path
+
 import autodiff
 import nn
 import optim
 from benchmarks.learn.figures import Figure, within
+from benchmarks.learn.pictures import canvas, decision_regions
 from benchmarks.learn.steps import made
 
 GATES = {"AND": (0, 0, 0, 1), "OR": (0, 1, 1, 1), "XOR": (0, 1, 1, 0)}
@@ -38,9 +41,12 @@ def correct_rows(
         return ((model(x) > 0.5) == (y > 0.5)).sum().item()
 
 
-def run(seed: int = 0, epochs: int = 1000, compiled: bool = False) -> list[Figure]:
+def run(
+    seed: int = 0, epochs: int = 1000, plot: Path | None = None, compiled: bool = False
+) -> list[Figure]:
     """Rows answered rightly, of four, for each gate without and with the hidden layer."""
     figures = []
+    trained: dict[str, nn.Module] = {}
     for gate, answers in GATES.items():
         autodiff.manual_seed(seed)
         unit = nn.Sequential(nn.Linear(2, 1), nn.Sigmoid())
@@ -53,4 +59,24 @@ def run(seed: int = 0, epochs: int = 1000, compiled: bool = False) -> list[Figur
             figures.append(within(name, "4", correct, low=4))
         correct = correct_rows(network, answers, epochs, compiled)
         figures.append(within(f"{gate}, rows right of 4, hidden layer", "4", correct, low=4))
+        trained |= {f"{gate}, no hidden layer": unit, f"{gate}, hidden layer": network}
+    if plot is not None:
+        draw(plot, trained)
     return figures
+
+
+def draw(path: Path, trained: dict[str, nn.Module]) -> None:
+    """Writes the regions where each model answers 0 and 1, a row for each gate."""
+    figure, axes = canvas(2, rows=len(GATES))
+    for panel, (name, model) in zip(axes, trained.items(), strict=True):
+
+        def probability(points, model=model):
+            with autodiff.no_grad():
+                return model(autodiff.tensor(points, dtype=autodiff.float32)).numpy()
+
+        decision_regions(panel, probability, (-0.5, 1.5), (-0.5, 1.5))
+        answers = GATES[name.partition(",")[0]]
+        colours = ["r" if answer else "g" for answer in answers]
+        panel.scatter([0, 0, 1, 1], [0, 1, 0, 1], c=colours, s=80, edgecolors="black", zorder=3)
+        panel.set(title=name, aspect="equal")
+    figure.savefig(path)

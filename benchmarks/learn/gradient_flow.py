@@ -17,6 +17,7 @@ proceedings.mlr.press/v9/glorot10a; He et al. 2015, arXiv:1502.01852.
 """
 
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import autodiff
@@ -26,6 +27,7 @@ from autodiff.utils.data import DataLoader, TensorDataset
 from benchmarks import data
 from benchmarks.learn.figures import Figure, judged, shown, within
 from benchmarks.learn.pictures import canvas
+from benchmarks.learn.progress import Progress
 from benchmarks.learn.steps import made
 from benchmarks.learn.training import CLASS_MEASURES, measure, pair_of_parts
 
@@ -152,14 +154,15 @@ def run(
     figures: list[Figure] = []
     norms: dict[str, dict[str, list[float]]] = {PLAIN: {}, NORMALISED: {}}
     reached: dict[str, dict[str, float]] = {PLAIN: {}, NORMALISED: {}}
-    for how, by_network in norms.items():
-        for name, choice in NETWORKS.items():
-            autodiff.manual_seed(seed)
-            model = network(*choice, normalised=how == NORMALISED)
-            if name == "logistic, N(0, 1)" and how == PLAIN:
-                figures.append(within(f"{name}: saturated", "many", saturated(model, x), low=0.1))
-            by_network[name] = gradient_norms(model, x, y)
-            reached[how][name] = trained(model, parts, epochs, compiled)["accuracy"]
+    progress = Progress(len(norms) * len(NETWORKS), unit="network")
+    for _, (how, name) in zip(progress, product(norms, NETWORKS)):
+        progress.say(name + how)
+        autodiff.manual_seed(seed)
+        model = network(*NETWORKS[name], normalised=how == NORMALISED)
+        if name == "logistic, N(0, 1)" and how == PLAIN:
+            figures.append(within(f"{name}: saturated", "many", saturated(model, x), low=0.1))
+        norms[how][name] = gradient_norms(model, x, y)
+        reached[how][name] = trained(model, parts, epochs, compiled)["accuracy"]
     if plot is not None:
         draw(plot, norms)
 
@@ -199,8 +202,8 @@ def draw(path: Path, norms: dict[str, dict[str, list[float]]]) -> None:
     """Writes the norms by layer, a panel for each way to build the networks."""
     figure, axes = canvas(len(norms))
     for panel, (title, by_network) in zip(axes, norms.items(), strict=True):
-        for name, numbers in by_network.items():
-            panel.plot(range(1, len(numbers) + 1), numbers, marker="o", label=name)
+        for (name, numbers), marker in zip(by_network.items(), "os^Dxv", strict=True):
+            panel.plot(range(1, len(numbers) + 1), numbers, marker, ls="-", mfc="none", label=name)
         panel.set(title=title.strip(", ") or "as they are", xlabel="layer", yscale="log")
     axes[0].set_ylabel("norm of the gradient")
     axes[1].sharey(axes[0])

@@ -7,6 +7,8 @@ weights in float64.
 Source: Z. Shi, lecture notes on neural networks, "Network Structures".
 """
 
+from pathlib import Path
+
 import numpy as np
 
 import autodiff
@@ -14,7 +16,8 @@ import nn
 import optim
 from benchmarks.data.simulated import noisy_sine
 from benchmarks.learn.figures import Figure, by_hundreds
-from benchmarks.learn.steps import made
+from benchmarks.learn.pictures import forecasts
+from benchmarks.learn.steps import losses_of, made
 
 # PyTorch 2.13.0 on this file with only its imports changed (as the test does it, for fewer epochs).
 BY_PYTORCH = (
@@ -37,8 +40,8 @@ class Network(nn.Module):
         return self.fc(out[:, -1])
 
 
-def train(epochs: int, compiled: bool = False) -> list[float]:
-    """Losses before each update and after the last one."""
+def train(epochs: int, compiled: bool = False) -> tuple[list[float], np.ndarray, np.ndarray]:
+    """Losses before each update and after the last one; the last predictions, and the targets."""
     draws = np.random.RandomState(42)
     x, y = map(autodiff.tensor, noisy_sine(draws))
     model = Network(hidden=5).double()
@@ -57,12 +60,16 @@ def train(epochs: int, compiled: bool = False) -> list[float]:
         return loss
 
     update = made(update, compiled)
-    losses = [update(x, y).item() for _ in range(epochs)]
+    losses = losses_of(update, epochs, x, y)
     with autodiff.no_grad():
-        losses.append(criterion(model(x), y).item())
-    return losses
+        prediction = model(x)
+        losses.append(criterion(prediction, y).item())
+    return losses, prediction.numpy(), y.numpy()
 
 
-def run(epochs: int = 1000, compiled: bool = False) -> list[Figure]:
+def run(epochs: int = 1000, plot: Path | None = None, compiled: bool = False) -> list[Figure]:
     """Losses after every hundredth update."""
-    return by_hundreds(train(epochs, compiled), BY_PYTORCH)
+    losses, predictions, targets = train(epochs, compiled)
+    if plot is not None:
+        forecasts(plot, {"here": losses}, BY_PYTORCH, targets, predictions)
+    return by_hundreds(losses, BY_PYTORCH)

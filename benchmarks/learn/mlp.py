@@ -5,6 +5,8 @@ squared error of 100 rows, 1000 updates of gradient descent with a rate of 0.01,
 Source: Z. Shi, lecture notes on neural networks, the first NumPy program.
 """
 
+from pathlib import Path
+
 import numpy as np
 
 import autodiff
@@ -12,7 +14,8 @@ import nn
 import optim
 from benchmarks.data.simulated import noisy_line
 from benchmarks.learn.figures import Figure, by_hundreds
-from benchmarks.learn.steps import made
+from benchmarks.learn.pictures import loss_curves
+from benchmarks.learn.steps import losses_of, made
 
 PRINTED = (
     *("7.843827", "1.589406", "1.461798", "1.415684", "1.347697", "1.262448"),
@@ -21,7 +24,7 @@ PRINTED = (
 QUICK = {"epochs": 300}
 
 
-def run(epochs: int = 1000, compiled: bool = False) -> list[Figure]:
+def run(epochs: int = 1000, plot: Path | None = None, compiled: bool = False) -> list[Figure]:
     """Losses after every hundredth update."""
     draws = np.random.RandomState(1)
     x, y = map(autodiff.tensor, noisy_line(draws))
@@ -44,6 +47,8 @@ def run(epochs: int = 1000, compiled: bool = False) -> list[Figure]:
         return loss
 
     update = made(update, compiled)
-    losses = [update(x, y).item() for _ in range(epochs)]
+    losses = losses_of(update, epochs, x, y)
     losses.append(criterion(model(x), y).item())
+    if plot is not None:
+        loss_curves(plot, {"here": losses}, PRINTED)
     return by_hundreds(losses, PRINTED)

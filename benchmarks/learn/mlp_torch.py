@@ -5,6 +5,8 @@ itself give. The least-squares fit of a plane has a loss of 1.041318; a ReLU net
 Source: Z. Shi, lecture notes on neural networks, the first PyTorch program.
 """
 
+from pathlib import Path
+
 import numpy as np
 
 import autodiff
@@ -12,7 +14,8 @@ import nn
 import optim
 from benchmarks.data.simulated import noisy_line
 from benchmarks.learn.figures import Figure, shown, shown_by_hundreds, within
-from benchmarks.learn.steps import made
+from benchmarks.learn.pictures import loss_curves
+from benchmarks.learn.steps import losses_of, made
 
 PRINTED = (
     *("8.963584", "1.196773", "1.137686", "1.098162", "1.073694", "1.059587"),
@@ -54,15 +57,19 @@ def train(seed: int, epochs: int, compiled: bool = False) -> list[float]:
         return loss
 
     update = made(update, compiled)
-    losses = [update(x, y).item() for _ in range(epochs)]
+    losses = losses_of(update, epochs, x, y)
     prediction = model(x).detach().numpy()
     losses.append(criterion(autodiff.tensor(prediction), y).item())
     return losses
 
 
-def run(seed: int = 0, epochs: int = 1000, compiled: bool = False) -> list[Figure]:
+def run(
+    seed: int = 0, epochs: int = 1000, plot: Path | None = None, compiled: bool = False
+) -> list[Figure]:
     """Losses of the first seed after every hundredth update; the final loss of five seeds."""
     runs = {each: train(each, epochs, compiled) for each in range(seed, seed + 5)}
+    if plot is not None:
+        loss_curves(plot, {f"seed {each}": losses for each, losses in runs.items()}, PRINTED)
     figures = shown_by_hundreds(runs[seed], PRINTED)
     for each, losses in runs.items():
         name = f"final loss, seed {each}"

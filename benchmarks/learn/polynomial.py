@@ -10,11 +10,14 @@ Source: M. Hjorth-Jensen, "Advanced machine learning and data analysis for the p
 week 3, "The Neural Network" (linear regression).
 """
 
+from pathlib import Path
+
 import autodiff
 import nn
 import optim
 from benchmarks import data
 from benchmarks.learn.figures import Figure, shown, within
+from benchmarks.learn.pictures import learning_curves
 from benchmarks.learn.training import History, fit, pair_of_parts
 
 DEGREE = 3
@@ -79,10 +82,12 @@ def largest_miss() -> float:
         return (model(x) - y).abs().max().item()
 
 
-def run(seed: int = 0, compiled: bool = False) -> list[Figure]:
+def run(seed: int = 0, plot: Path | None = None, compiled: bool = False) -> list[Figure]:
     """Errors after 1, 100 and 1000 epochs, the last with an L2 penalty of 1e-4 as in the notes."""
     short = train(seed, 100, compiled=compiled)["mean squared error"]
     long = train(seed, 1000, decay=1e-4, compiled=compiled)["mean squared error"]
+    if plot is not None:
+        learning_curves(plot, {"mean squared error": long})
     errors = {part: (short[part][0], short[part][-1], long[part][-1]) for part in short}
     first, hundred, thousand = errors["train"]
     return [

@@ -7,6 +7,8 @@ where `nn.RNN`, like PyTorch's, adds two: the second stays zero and is not train
 Source: Z. Shi, lecture notes on neural networks, the second NumPy program.
 """
 
+from pathlib import Path
+
 import numpy as np
 
 import autodiff
@@ -14,7 +16,8 @@ import nn
 import optim
 from benchmarks.data.simulated import noisy_sine
 from benchmarks.learn.figures import Figure, by_hundreds, exact
-from benchmarks.learn.steps import made
+from benchmarks.learn.pictures import forecasts
+from benchmarks.learn.steps import losses_of, made
 
 PRINTED = (
     *("0.497974", "0.467624", "0.463342", "0.462317", "0.461109", "0.458347"),
@@ -24,7 +27,7 @@ PREDICTED = ("0.1906", "0.1661", "0.1653", "0.1913", "0.1289")
 QUICK = {"epochs": 100}
 
 
-def run(epochs: int = 1000, compiled: bool = False) -> list[Figure]:
+def run(epochs: int = 1000, plot: Path | None = None, compiled: bool = False) -> list[Figure]:
     """Losses after every hundredth update and, after a full training, the first predictions."""
     draws = np.random.RandomState(42)
     x, y = map(autodiff.tensor, noisy_sine(draws))
@@ -54,11 +57,13 @@ def run(epochs: int = 1000, compiled: bool = False) -> list[Figure]:
         return loss
 
     update = made(update, compiled)
-    losses = [update(x, y).item() for _ in range(epochs)]
+    losses = losses_of(update, epochs, x, y)
     with autodiff.no_grad():
         prediction = predict(x)
     losses.append(criterion(prediction, y).item())
 
+    if plot is not None:
+        forecasts(plot, {"here": losses}, PRINTED, y.numpy(), prediction.numpy())
     figures = by_hundreds(losses, PRINTED)
     if epochs == 1000:
         for row, printed in enumerate(PREDICTED):

@@ -5,6 +5,8 @@ itself give.
 Source: Z. Shi, lecture notes on neural networks, the second PyTorch program.
 """
 
+from pathlib import Path
+
 import numpy as np
 
 import autodiff
@@ -12,7 +14,8 @@ import nn
 import optim
 from benchmarks.data.simulated import noisy_sine
 from benchmarks.learn.figures import Figure, shown, shown_by_hundreds, within
-from benchmarks.learn.steps import made
+from benchmarks.learn.pictures import forecasts
+from benchmarks.learn.steps import losses_of, made
 
 PRINTED = (
     *("0.708658", "0.013469", "0.012991", "0.012638", "0.012350", "0.012142"),
@@ -37,8 +40,10 @@ class Network(nn.Module):
         return self.fc(states[:, -1, :])
 
 
-def train(seed: int, epochs: int, compiled: bool = False) -> list[float]:
-    """Losses before each update and after the last one."""
+def train(
+    seed: int, epochs: int, compiled: bool = False
+) -> tuple[list[float], np.ndarray, np.ndarray]:
+    """Losses before each update and after the last one; the last predictions, and the targets."""
     x, y = (
         autodiff.tensor(array, dtype=autodiff.float32)
         for array in noisy_sine(np.random.RandomState(42))
@@ -57,17 +62,24 @@ def train(seed: int, epochs: int, compiled: bool = False) -> list[float]:
         return loss
 
     update = made(update, compiled)
-    losses = [update(x, y).item() for _ in range(epochs)]
+    losses = losses_of(update, epochs, x, y)
     model.eval()
     with autodiff.no_grad():
         prediction = model(x).numpy()
         losses.append(criterion(autodiff.tensor(prediction), y).item())
-    return losses
+    return losses, prediction, y.numpy()
 
 
-def run(seed: int = 0, epochs: int = 1000, compiled: bool = False) -> list[Figure]:
+def run(
+    seed: int = 0, epochs: int = 1000, plot: Path | None = None, compiled: bool = False
+) -> list[Figure]:
     """Losses of the first seed after every hundredth update; the final loss of three seeds."""
-    runs = {each: train(each, epochs, compiled) for each in range(seed, seed + 3)}
+    runs, predictions = {}, {}
+    for each in range(seed, seed + 3):
+        runs[each], predictions[each], targets = train(each, epochs, compiled)
+    if plot is not None:
+        curves = {f"seed {each}": losses for each, losses in runs.items()}
+        forecasts(plot, curves, PRINTED, targets, predictions[seed])
     figures = shown_by_hundreds(runs[seed], PRINTED)
     for each, losses in runs.items():
         name = f"final loss, seed {each}"

@@ -21,6 +21,7 @@ import optim
 from benchmarks.data.simulated import two_clouds
 from benchmarks.learn import sigmoid_net
 from benchmarks.learn.figures import Figure, judged, shown, within
+from benchmarks.learn.progress import Progress
 from benchmarks.learn.steps import made
 
 SCALE = 1 / math.sqrt(2)
@@ -81,14 +82,16 @@ CLAIMS = {
 
 def run(seed: int = 0, seeds: int = 5, compiled: bool = False) -> list[Figure]:
     """The share of class 0 among wrong answers; the mean accuracy of every variant over seeds."""
-    _, labels, outputs = sigmoid_net.train(True, compiled)
+    _, _, labels, outputs = sigmoid_net.train(True, compiled)
     wrong = labels[outputs.argmax(1) != labels]
     figures = [
         within("first weights' scale, 1/sqrt(2)", "0.70", SCALE, low=0.70, high=0.71),
         within("class 0 among the wrong answers", "mostly", (wrong == 0).mean(), low=0.5),
     ]
     means: dict[str, float] = {}
-    for name, options in VARIANTS.items():
+    progress = Progress(len(VARIANTS), unit="variant")
+    for _, (name, options) in zip(progress, VARIANTS.items()):
+        progress.say(name)
         accuracies = []
         for each in range(seed, seed + seeds):
             autodiff.manual_seed(each)

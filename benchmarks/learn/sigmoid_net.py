@@ -9,6 +9,7 @@ Source: the tutorial "1. Artificial Neural Network", sections 1.1 to 1.5.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ import nn
 import optim
 from benchmarks.data.simulated import two_clouds
 from benchmarks.learn.figures import Figure, exact, within
-from benchmarks.learn.pictures import canvas
+from benchmarks.learn.pictures import canvas, decision_regions
 from benchmarks.learn.steps import made
 
 QUICK: dict[str, int] = {}
@@ -54,8 +55,10 @@ class Network(nn.Module):
         return autodiff.sigmoid(self.output(h))
 
 
-def train(printed_rule: bool, compiled: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The points (1000, 2), their labels (1000,), and the trained network's outputs (1000, 2)."""
+def train(
+    printed_rule: bool, compiled: bool = False
+) -> tuple[Network, np.ndarray, np.ndarray, np.ndarray]:
+    """The network trained; the points (1000, 2), their labels (1000,), its outputs (1000, 2)."""
     draws = np.random.RandomState(104729)
     points, labels = two_clouds(draws)
     model = Network(printed_rule).double()
@@ -78,12 +81,12 @@ def train(printed_rule: bool, compiled: bool = False) -> tuple[np.ndarray, np.nd
         row = draws.randint(len(points))
         update(x[row : row + 1], targets[row : row + 1])
     with autodiff.no_grad():
-        return points, labels, model(x).numpy()
+        return model, points, labels, model(x).numpy()
 
 
 def run(plot: Path | None = None, compiled: bool = False) -> list[Figure]:
     """Correct answers under both gradients, and two outputs under the printed rule."""
-    points, labels, outputs = train(True, compiled)
+    model, points, labels, outputs = train(True, compiled)
     right = outputs.argmax(1) == labels
     figures = [exact("correct of 1000, printed rule", "894", right.sum())]
     for row, printed in ((0, ("0.72796373", "0.35839938")), (999, ("0.22979532", "0.73710209"))):
@@ -91,26 +94,54 @@ def run(plot: Path | None = None, compiled: bool = False) -> list[Figure]:
             name = f"sample {row}, output {unit}"
             figures.append(exact(name, printed[unit], outputs[row, unit]))
 
-    _, _, outputs = train(False, compiled)
+    corrected, _, _, outputs = train(False, compiled)
     correct = (outputs.argmax(1) == labels).sum()
     figures.append(within("correct of 1000, true gradient", "912 expected", correct, 912, 912))
     if plot is not None:
-        draw(plot, points, labels, right)
+        networks = {"printed rule": model, "true gradient": corrected}
+        draw(plot, points, labels, right, networks)
     return figures
 
 
-def draw(path: Path, points: np.ndarray, labels: np.ndarray, right: np.ndarray) -> None:
-    """Writes two scatter plots: the classes, and the answers of the printed rule."""
-    figure, (classes, answers) = canvas(2)
-    for panel, title, colours in (
-        (classes, "classes", np.where(labels == 1, "r", "g")),
-        (answers, "classes and predictions", answer_colours(labels, right)),
-    ):
-        panel.scatter(points[:, 0], points[:, 1], c=colours, alpha=0.4, s=4)
-        panel.set(title=title, xlabel="$x_0$", ylabel="$x_1$")
+def draw(
+    path: Path,
+    points: np.ndarray,
+    labels: np.ndarray,
+    right: np.ndarray,
+    networks: dict[str, Network],
+) -> None:
+    """Writes scatter plots of the classes and of the answers of the printed rule; below them the
+    regions where each of the networks answers 0 and 1.
+    """
+    figure, (classes, answers, *regions) = canvas(2, rows=2)
+    groups = {f"class {label}": labels == label for label in (0, 1)}
+    scatter(classes, points, groups, ("g", "r"))
+    classes.set(title="classes", xlabel="$x_0$", ylabel="$x_1$")
+    groups = {
+        f"{label} {said}": (labels == label) & (right == told)
+        for label in (0, 1)
+        for told, said in ((True, "told right"), (False, "told wrong"))
+    }
+    scatter(answers, points, groups, ("g", "b", "r", "m"))
+    answers.set(title="classes and predictions", xlabel="$x_0$", ylabel="$x_1$")
+    for panel, (name, network) in zip(regions, networks.items(), strict=True):
+
+        def probability(points, network=network):
+            with autodiff.no_grad():
+                outputs = network(autodiff.tensor(points)).numpy()
+            return outputs[:, 1] / outputs.sum(1)
+
+        decision_regions(panel, probability, classes.get_xlim(), classes.get_ylim())
+        panel.scatter(*points.T, c=np.where(labels == 1, "r", "g"), alpha=0.4, s=4)
+        panel.set(title=f"regions of the answers, {name}")
     figure.savefig(path)
 
 
-def answer_colours(labels: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Green and blue for label 0 told right and wrong, red and magenta for label 1."""
-    return np.where(labels == 0, np.where(right, "g", "b"), np.where(right, "r", "m"))
+def scatter(
+    panel: Any, points: np.ndarray, groups: dict[str, np.ndarray], colours: tuple[str, ...]
+) -> None:
+    """Draws each group of points, chosen by a mask, in its colour."""
+    for (name, chosen), colour in zip(groups.items(), colours, strict=True):
+        label = f"{name} ({chosen.sum()})"
+        panel.scatter(*points[chosen].T, c=colour, alpha=0.4, s=6, label=label)
+    panel.legend()

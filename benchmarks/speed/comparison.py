@@ -12,13 +12,15 @@ import sys
 from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from benchmarks import THREAD_VARIABLES
 
 TOLERANCE = {"float32": 1e-4, "float64": 1e-9}
+NOISE = 0.15
+"""The spread of a ratio beyond which it is marked with "~"; another run may find another one."""
 
 
 class RefusedError(Exception):
@@ -30,16 +32,26 @@ class LeftOutError(Exception):
 
 
 class Worker:
-    """A contender's process. A context manager; `ask` sends one command and returns the answer."""
+    """A contender's process. A context manager; `ask` sends one command and returns the answer.
 
-    def __init__(self, workload: str, contender: str, threads: int, dtype: str) -> None:
+    `program` is the module that runs there: `benchmarks.speed.worker`, or one that calls its main.
+    """
+
+    def __init__(
+        self,
+        workload: str,
+        contender: str,
+        threads: int,
+        dtype: str,
+        program: str = "benchmarks.speed.worker",
+    ) -> None:
         path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
         variables = (*THREAD_VARIABLES, "NPROC")  # JAX reads the last one
         environment = os.environ | dict.fromkeys(variables, str(threads))
         # -P: our path alone says where packages come from, not the current directory
         self._process = subprocess.Popen(
             [
-                *(sys.executable, "-P", "-m", "benchmarks.speed.worker"),
+                *(sys.executable, "-P", "-m", program),
                 *(workload, contender, "--dtype", dtype),
             ],
             stdin=subprocess.PIPE,
@@ -71,6 +83,22 @@ class Worker:
         return said
 
 
+class Ratio(NamedTuple):
+    """Median, first and third quartile over the rounds of two contenders' times in a round."""
+
+    median: float
+    low: float
+    high: float
+
+    @property
+    def noisy(self) -> bool:
+        """Whether half of the rounds spread over more than NOISE of the median."""
+        return self.high - self.low > NOISE * self.median
+
+    def __str__(self) -> str:
+        return f"{self.median:.2f}{'~' * self.noisy}"
+
+
 @dataclass
 class Outcome:
     """What the contenders of one workload did. `seconds[contender]` has one per step and round.
@@ -84,11 +112,11 @@ class Outcome:
     left_out: dict[str, str] = field(default_factory=dict)
     first: dict[str, float] = field(default_factory=dict)
 
-    def ratio(self, contender: str, reference: str) -> tuple[float, float, float]:
-        """Median, first and third quartile of the ratio of two contenders' times in a round."""
+    def ratio(self, contender: str, reference: str) -> Ratio:
+        """Of the two contenders' times."""
         ratios = np.divide(self.seconds[contender], self.seconds[reference])
         low, median, high = np.quantile(ratios, [0.25, 0.5, 0.75])
-        return float(median), float(low), float(high)
+        return Ratio(float(median), float(low), float(high))
 
 
 def check(given: list[float], wanted: list[float], dtype: str, reference: str) -> None:
@@ -116,7 +144,7 @@ def compare(
     threads: int,
     dtype: str,
 ) -> list[Outcome]:
-    """Times contenders on a workload (one outcome a problem; for "ops" and "conv" one an entry).
+    """Times contenders on a workload (one outcome a problem; of "ops/64" and "conv" one an entry).
 
     The first contender is the reference that the others must agree with; `seconds` is about how
     long one contender runs in one round.
@@ -126,30 +154,34 @@ def compare(
             contender: stack.enter_context(Worker(workload, contender, threads, dtype))
             for contender in contenders
         }
-        reference = next(iter(workers))
-        names = workers[reference].ask("names")
-        order = np.random.default_rng(0)
-        outcomes = []
-        for name in names:
-            outcome = Outcome(name)
-            outcomes.append(outcome)
-            runs = {}
-            wanted = workers[reference].ask("result", name=name)
-            for contender, worker in workers.items():
-                try:
-                    if contender != reference:
-                        check(worker.ask("result", name=name), wanted, dtype, reference)
-                    outcome.first[contender] = worker.ask("first", name=name)
-                    runs[contender] = worker.ask("calibrate", name=name, seconds=seconds)
-                except RefusedError as refusal:
-                    outcome.refused[contender] = str(refusal)
-                except LeftOutError as reason:
-                    outcome.left_out[contender] = str(reason)
-            outcome.seconds = {contender: [] for contender in runs}
-            for _ in range(rounds):
-                # in a new order each round: whoever has just waited longest starts coldest
-                for contender in order.permutation(list(runs)).tolist():
-                    count = runs[contender]
-                    taken = workers[contender].ask("time", name=name, runs=count)
-                    outcome.seconds[contender].append(taken / count)
-        return outcomes
+        names = next(iter(workers.values())).ask("names")
+        return [timed(name, workers, rounds=rounds, seconds=seconds, dtype=dtype) for name in names]
+
+
+def timed(
+    name: str, workers: dict[str, Worker], *, rounds: int, seconds: float, dtype: str
+) -> Outcome:
+    """Times what workers call `name`, after checking that they agree with the first of them."""
+    reference = next(iter(workers))
+    order = np.random.default_rng(0)
+    outcome = Outcome(name)
+    runs = {}
+    wanted = workers[reference].ask("result", name=name)
+    for contender, worker in workers.items():
+        try:
+            if contender != reference:
+                check(worker.ask("result", name=name), wanted, dtype, reference)
+            outcome.first[contender] = worker.ask("first", name=name)
+            runs[contender] = worker.ask("calibrate", name=name, seconds=seconds)
+        except RefusedError as refusal:
+            outcome.refused[contender] = str(refusal)
+        except LeftOutError as reason:
+            outcome.left_out[contender] = str(reason)
+    outcome.seconds = {contender: [] for contender in runs}
+    for _ in range(rounds):
+        # in a new order each round: whoever has just waited longest starts coldest
+        for contender in order.permutation(list(runs)).tolist():
+            count = runs[contender]
+            taken = workers[contender].ask("time", name=name, runs=count)
+            outcome.seconds[contender].append(taken / count)
+    return outcome

@@ -3,19 +3,17 @@
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from importlib.metadata import PackageNotFoundError, version
 from itertools import cycle
 from typing import Any
 
 import numpy as np
 
-from benchmarks.speed import floor, framework, functional, hand
+from benchmarks.speed import floor, floor_networks, framework, functional, hand, hand_networks
 from benchmarks.speed.workloads import Problem
 
 Step = Callable[[], Any]
-WITH_LAYERS = ("eager", "compiled", "torch", "torch-fused", "torch-compile")
-"""Contenders for workloads that nobody wrote out by hand; the first one is the reference."""
 PACKAGES = {"eager": ("autodiff", "nn", "optim"), "torch": ("torch", "torch.nn", "torch.optim")}
 
 
@@ -74,7 +72,26 @@ def jax(problem: Problem) -> Step:
     def cross_entropy(z, y):
         return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(z), y[:, None], 1))
 
-    losses = functional.losses(jnp, jax.nn.sigmoid, jax.nn.relu, cross_entropy)
+    def loop(step, state, xs):
+        return jax.lax.scan(lambda state, x: (step(state, x), None), state, xs)[0]
+
+    def convolve(x, weight, padding):
+        return jax.lax.conv_general_dilated(x, weight, (1, 1), [(padding, padding)] * 2)
+
+    def pool(x):
+        return jax.lax.reduce_window(x, -np.inf, jax.lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID")
+
+    losses = functional.losses(
+        jnp,
+        sigmoid=jax.nn.sigmoid,
+        relu=jax.nn.relu,
+        erf=jax.lax.erf,
+        softmax=jax.nn.softmax,
+        cross_entropy=cross_entropy,
+        loop=loop,
+        convolve=convolve,
+        pool=pool,
+    )
     value_and_grad = jax.value_and_grad(losses[problem.workload])
 
     @partial(jax.jit, donate_argnums=0)
@@ -118,6 +135,7 @@ def autograd(problem: Problem) -> Step:
     """The gradient from HIPS autograd; the update is the hand-written one in NumPy."""
     import autograd as package
     import autograd.numpy as anp
+    from autograd.scipy.special import erf
     from autograd.tracer import getval
 
     def sigmoid(z):
@@ -131,10 +149,24 @@ def autograd(problem: Problem) -> Step:
         picked = shifted[np.arange(len(y)), y]
         return anp.mean(anp.log(anp.sum(anp.exp(shifted), 1)) - picked)
 
-    losses = functional.losses(anp, sigmoid, relu, cross_entropy)
+    def softmax(z):
+        shifted = anp.exp(z - getval(z).max(-1, keepdims=True))
+        return shifted / anp.sum(shifted, -1, keepdims=True)
+
+    losses = functional.losses(
+        anp,
+        sigmoid=sigmoid,
+        relu=relu,
+        erf=erf,
+        softmax=softmax,
+        cross_entropy=cross_entropy,
+        loop=lambda step, state, xs: reduce(step, xs, state),
+    )
+    if problem.workload not in losses:
+        raise UnavailableError("autograd has no convolution of arrays that need a gradient")
     value_and_grad = package.value_and_grad(losses[problem.workload])
     weights = [weight.copy() for weight in problem.weights]
-    update = getattr(hand, problem.optimizer.lower())(weights, problem.lr)
+    update = hand.update_rule(problem, weights)
     batches = cycle(problem.batches)
 
     def step():
@@ -153,9 +185,18 @@ class Contender:
     needs: str = ""
 
 
+def _written(steps: dict[str, Callable[[Problem], Step]]) -> Callable[[Problem], Step]:
+    def make(problem):
+        if problem.workload not in steps:
+            raise UnavailableError(f"{problem.workload} was not written this way")
+        return steps[problem.workload](problem)
+
+    return make
+
+
 CONTENDERS = {
-    "hand": Contender(hand.training_step),
-    "floor": Contender(floor.training_step),
+    "hand": Contender(_written(hand.STEPS | hand_networks.STEPS)),
+    "floor": Contender(_written(floor.STEPS | floor_networks.STEPS)),
     "eager": Contender(eager),
     "compiled": Contender(compiled),
     "torch": Contender(torch, "torch"),

@@ -20,11 +20,6 @@ BLOCK = 16_384
 """Elements of a piece of a long array: a few such pieces stay in the second-level cache."""
 
 
-def training_step(problem: Problem) -> Step:
-    """A function that makes one update on the next batch and returns the loss before it."""
-    return STEPS[problem.workload](problem)
-
-
 def line(problem: Problem) -> Step:
     """W1."""
     (w1, w2), p, (g1, g2), g = arena(*in_pairs(problem.weights))

@@ -7,6 +7,7 @@ from typing import Any
 from benchmarks.speed.workloads import Problem
 
 LEAKY_SLOPE = 0.001
+HEADS = 4
 
 
 def training_step(
@@ -141,7 +142,7 @@ def images(torch: Any, nn: Any) -> tuple[Any, Any]:
 
 
 def texts(torch: Any, nn: Any) -> tuple[Any, Any]:
-    """W10: blocks of four heads, normalised first."""
+    """W10: blocks of attention and two linear layers, normalised first."""
     functional = nn.functional
 
     class Block(nn.Module):
@@ -171,7 +172,7 @@ def texts(torch: Any, nn: Any) -> tuple[Any, Any]:
             super().__init__()
             self.letters = nn.Embedding(65, 64)
             self.places = nn.Embedding(32, 64)
-            self.blocks = nn.Sequential(*[Block(64, 4) for _ in range(4)])
+            self.blocks = nn.Sequential(*[Block(64, HEADS) for _ in range(4)])
             self.norm = nn.LayerNorm(64)
             self.head = nn.Linear(64, 65, bias=False)
 

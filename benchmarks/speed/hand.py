@@ -17,11 +17,6 @@ from benchmarks.speed.workloads import Problem
 Step = Callable[[], np.floating]
 
 
-def training_step(problem: Problem) -> Step:
-    """A function that makes one update on the next batch and returns the loss before it."""
-    return STEPS[problem.workload](problem)
-
-
 def line(problem: Problem) -> Step:
     """W1."""
     W1, b1, W2, b2 = (np.atleast_2d(weight).copy() for weight in problem.weights)
@@ -57,7 +52,7 @@ def sine(problem: Problem) -> Step:
     """W2: the weights' gradients are summed over time in one product; states keep their array."""
     weights = [weight.copy() for weight in problem.weights]
     Wxh, Whh, bih, bhh, Why, by = weights
-    (x, y), update = problem.batches[0], adam(weights, problem.lr)
+    (x, y), update = problem.batches[0], update_rule(problem, weights)
     n, length, _ = x.shape
     x = np.ascontiguousarray(x.transpose(1, 0, 2))
     h = np.zeros((length + 1, n, len(Whh)), x.dtype)
@@ -134,12 +129,12 @@ def dense(
     cost: Callable[[np.ndarray, np.ndarray], tuple[np.floating, np.ndarray]],
     slope: float = 0.0,
 ) -> Step:
-    """W4 to W7 and W12: linear layers with (leaky) ReLU between them, and Adam.
+    """W4 to W7 and W12: linear layers with (leaky) ReLU between them.
 
     `cost(z, y)` returns the loss of the last layer's output and the gradient with respect to it.
     """
     weights = [weight.T.copy() for weight in problem.weights]
-    batches, update = cycle(problem.batches), adam(weights, problem.lr)
+    batches, update = cycle(problem.batches), update_rule(problem, weights)
     layers = range(len(weights) // 2)
     dtype = weights[0].dtype
     one, slope = dtype.type(1), dtype.type(slope)
@@ -185,6 +180,11 @@ def softmax_cost(z: np.ndarray, y: np.ndarray) -> tuple[np.floating, np.ndarray]
     d[rows, y] -= 1
     d /= len(z)
     return loss, d
+
+
+def update_rule(problem: Problem, weights: list[np.ndarray]) -> Callable[[list[np.ndarray]], None]:
+    """The problem's optimizer: a function that updates the weights in place by their gradients."""
+    return {"SGD": sgd, "Adam": adam}[problem.optimizer](weights, problem.lr)
 
 
 def sgd(weights: list[np.ndarray], lr: float) -> Callable[[list[np.ndarray]], None]:

@@ -1,17 +1,67 @@
-"""The timings by name: listing the workloads, and timing them with the results in tables."""
+"""`python -m benchmarks speed`: times workloads by name, with the results in tables."""
 
-import json
-import platform
+import argparse
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
-
-from benchmarks.speed import convolution, report
-from benchmarks.speed.comparison import compare
-from benchmarks.speed.contenders import CONTENDERS, PACKAGES, WITH_LAYERS, installed
+from benchmarks import results
+from benchmarks.learn.pictures import canvas
+from benchmarks.results import Table
+from benchmarks.speed import convolution, operations, report
+from benchmarks.speed.comparison import Outcome, compare
+from benchmarks.speed.contenders import CONTENDERS, PACKAGES, installed
 from benchmarks.speed.workloads import WORKLOADS
+
+COMPILING = ("torch-compile", "jax")
+"""Contenders that take seconds to compile a step."""
+FEW = 5
+"""Rounds of operations on ten million elements, which are slow and steady."""
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Adds the subcommand `speed`."""
+    parser = commands.add_parser(
+        "speed",
+        help="time whole training steps beside hand-written NumPy, PyTorch, JAX, HIPS autograd",
+        description="Without a name, times every workload: " + listing(),
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="W1 to W12, ops or conv")
+    parser.add_argument(
+        "--contenders",
+        type=lambda text: text.split(","),
+        metavar="NAME,NAME",
+        help="all that are installed, of " + ", ".join(CONTENDERS),
+    )
+    parser.add_argument("--rounds", type=results.positive, help="rounds of every contender (30)")
+    parser.add_argument("--threads", type=results.positive, default=1, help="BLAS threads (1)")
+    parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
+    parser.add_argument(
+        "--also",
+        action="append",
+        default=[],
+        metavar="MODULE:FUNCTION",
+        help="one more contender (not for ops and conv): a function from a Problem to its step",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every number there")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the ratios there")
+    parser.add_argument("--quick", action="store_true", help="three short rounds")
+    parser.set_defaults(run=run)
+
+
+def run(asked: argparse.Namespace) -> int:
+    """Times what was asked for; the exit status."""
+    return speed(
+        asked.names,
+        contenders=asked.contenders,
+        rounds=asked.rounds,
+        threads=asked.threads,
+        dtype=asked.dtype,
+        also=asked.also,
+        json_file=asked.json,
+        plot=asked.plot,
+        quick=asked.quick,
+    )
 
 
 def listing() -> str:
@@ -28,6 +78,7 @@ def speed(
     dtype: str = "float32",
     also: Iterable[str] = (),
     json_file: Path | None = None,
+    plot: Path | None = None,
     quick: bool = False,
 ) -> int:
     """Times the named workloads, or all of them, and prints what they took; the exit status.
@@ -35,9 +86,10 @@ def speed(
     `contenders` are all that are installed unless named; the hand-written steps, the reference,
     are always among them where there are any, else the first one is the reference. `also` names
     contenders of the caller's as "module:function". `quick` makes three rounds of a few
-    milliseconds, and spares the wait for torch.compile unless that is named. A missed bar is marked
-    in the tables and does not change the status.
+    milliseconds, without the contenders that compile for seconds unless they are named. A missed
+    bar is marked in the tables and does not change the status.
 
+    Raises: ImportError if there is something to draw and matplotlib is not installed.
     Returns: 0; 1 if a contender was refused; 2, with a line on stderr, for unknown names.
     """
     names = names or list(WORKLOADS)
@@ -49,7 +101,82 @@ def speed(
             choices = ", ".join(known)
             print(f"speed: no {kind} {unknown[0]!r}; choose from {choices}", file=sys.stderr)
             return 2
+    if plot is not None:
+        canvas(1)  # without matplotlib better said now than after the timing
     rounds = rounds or (3 if quick else 30)
+    chosen = _chosen(contenders, quick)
+    print(results.described(results.machine()))
+    print(f"{rounds} rounds, threads {threads}, {dtype}\n")
+
+    everything: list[Outcome] = []
+    tables: list[Table] = []
+    bars, steps, said = [], [], set()
+
+    def show(table: Table) -> None:
+        tables.append(table)
+        print(f"{table}\n", flush=True)
+
+    def timed(workload: str, who: list[str], rounds: int = rounds) -> list[Outcome]:
+        long = not quick and not workload.startswith("ops")
+        outcomes = compare(
+            *(workload, who),
+            rounds=rounds,
+            seconds=0.03 if long else 0.002,
+            threads=threads,
+            dtype=dtype,
+        )
+        everything.extend(outcomes)
+        return outcomes
+
+    packages = [each for each in chosen if each in PACKAGES]
+    for name in names:
+        if name == "ops":
+            outcomes = []
+            for size in operations.QUICK_SIZES if quick else operations.SIZES:
+                few = min(rounds, FEW) if size == operations.SIZES[-1] else rounds
+                outcomes += timed(f"ops/{size}", ["numpy", *packages], few)
+            for table in report.operations_tables(outcomes):
+                show(table)
+            bars += report.operation_judgements(outcomes)
+            show(report.bars_table(bars))
+        elif name == "conv":
+            for outcome in timed(
+                "conv", ["eager", *(each for each in packages if each != "eager")]
+            ):
+                title = f"conv: {outcome.name}, forward and backward"
+                show(report.steps_table(outcome, title, ("torch",), convolution.BARS))
+        else:
+            given = WORKLOADS[name].bars
+            for outcome in timed(name, [*chosen, *also]):
+                title = f"{outcome.name}: {WORKLOADS[name].title}"
+                show(report.steps_table(outcome, title, ("hand", "torch"), given))
+                steps.append((outcome, given))
+                new = {f"{who} left out: {why}" for who, why in outcome.left_out.items()} - said
+                print("".join(f"{line}\n" for line in sorted(new)), end="", flush=True)
+                said |= new
+
+    bars += report.judgements(steps)
+    if len(steps) > 1:
+        for table in report.summary(steps):
+            show(table)
+    if plot is not None and steps:
+        report.picture(plot, steps)
+    if json_file is not None:
+        results.write(
+            *(json_file, "speed"),
+            tables=tables,
+            bars=[bar for bar, _ in bars],
+            pictures=[plot] if plot is not None and steps else [],
+            rounds=rounds,
+            threads=threads,
+            dtype=dtype,
+            **report.numbers(everything),
+        )
+    return 1 if any(outcome.refused for outcome in everything) else 0
+
+
+def _chosen(contenders: list[str] | None, quick: bool) -> list[str]:
+    """The contenders that can be timed here; says which are left out, and why."""
     chosen = []
     for name, contender in CONTENDERS.items():
         if name != "hand" and name not in (contenders or CONTENDERS):
@@ -57,59 +184,8 @@ def speed(
         if contender.needs and not installed(contender.needs):
             why = f"{contender.needs} is not installed (pip install 'tapegrad[peers]')"
             print(f"{name} left out: {why}")
-        elif quick and name == "torch-compile" and not contenders:
+        elif quick and name in COMPILING and not contenders:
             print(f"{name} left out: compiling takes longer than a quick run (--contenders {name})")
         else:
             chosen.append(name)
-    peers = ", ".join(
-        f"{each} {installed(each) or 'none'}" for each in ("torch", "jax", "autograd")
-    )
-    print(
-        f"{rounds} rounds, threads {threads}, {dtype}, Python {platform.python_version()}, "
-        f"NumPy {np.__version__}, {peers}\n"
-    )
-
-    everything, steps, said = [], [], set()
-    for name in names:
-        packages = [each for each in chosen if each in PACKAGES]
-        if name == "ops":
-            timed = ["numpy", *packages]
-        elif name == "conv":
-            timed = ["eager", *(each for each in packages if each != "eager")]
-        elif WORKLOADS[name].by_hand:
-            timed = [*chosen, *also]
-        else:
-            timed = [each for each in chosen if each in WITH_LAYERS] + [*also]
-        outcomes = compare(
-            name,
-            timed,
-            rounds=rounds,
-            seconds=0.002 if quick or name == "ops" else 0.03,
-            threads=threads,
-            dtype=dtype,
-        )
-        everything += outcomes
-        if name == "ops":
-            print("ops: one operation on arrays of 8 x 8, gradients wanted")
-            print(report.operations_report(outcomes) + "\n")
-        elif name == "conv":
-            for outcome in outcomes:
-                print(f"conv: {outcome.name}, forward and backward")
-                print(report.steps_report(outcome, ("torch",), convolution.BARS) + "\n")
-        else:
-            bars = WORKLOADS[name].bars
-            for outcome in outcomes:
-                print(f"{outcome.name}: {WORKLOADS[name].title}")
-                print(report.steps_report(outcome, ("hand", "torch"), bars))
-                steps.append((outcome, bars))
-                new = {f"{who} left out: {why}" for who, why in outcome.left_out.items()} - said
-                print("\n".join([*sorted(new), ""]), flush=True)
-                said |= new
-
-    if len(steps) > 1:
-        print(report.summary(steps))
-    if json_file is not None:
-        json_file.write_text(
-            json.dumps(report.record(everything, rounds, threads, dtype), indent=1)
-        )
-    return 1 if any(outcome.refused for outcome in everything) else 0
+    return chosen

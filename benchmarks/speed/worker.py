@@ -46,13 +46,14 @@ class Task:
 
 
 def tasks(workload: str, contender: str, dtype: str) -> dict[str, Task]:
-    """The tasks of a contender by name: one per problem of a workload, or entry of "ops" or "conv".
+    """The tasks of a contender by name: one per problem of a workload, or entry of "conv" or "ops".
 
-    `contender` is a name in CONTENDERS ("numpy", "eager" or "torch" for "ops", the last two for
-    "conv"), or "module:function" for a function that takes a Problem and returns the step.
+    "ops/64" are the operations on 64 elements. `contender` is a name in CONTENDERS ("numpy",
+    "eager" or "torch" for "ops", the last two for "conv"), or "module:function" for a function
+    that takes a Problem and returns the step.
     """
-    if workload == "ops":
-        return {name: _operation(name, contender, dtype) for name in operations.EXPRESSIONS}
+    if workload.startswith("ops/"):
+        return _operations(int(workload.removeprefix("ops/")), contender, dtype)
     if workload == "conv":
         return {name: _convolution(name, contender, dtype) for name in convolution.CONVOLUTIONS}
     if ":" in contender:
@@ -60,10 +61,12 @@ def tasks(workload: str, contender: str, dtype: str) -> dict[str, Task]:
         make = getattr(importlib.import_module(module), function)
     else:
         make = CONTENDERS[contender].make
-    return {name: _training(make(problem(name, dtype))) for name in problems(workload)}
+    return {name: training(make(problem(name, dtype))) for name in problems(workload)}
 
 
-def _training(step: Callable[[], Any]) -> Task:
+def training(step: Callable[[], Any], steps: int = STEPS) -> Task:
+    """The task of a training step: the losses of the first steps, and how long it takes."""
+
     def seconds(runs):
         begin = time.perf_counter()
         for _ in range(runs):
@@ -75,7 +78,7 @@ def _training(step: Callable[[], Any]) -> Task:
 
     def result():
         losses = []
-        for _ in range(STEPS):
+        for _ in range(steps):
             begin = time.perf_counter()
             losses.append(float(step().item()))
             taken.append(time.perf_counter() - begin)
@@ -84,20 +87,43 @@ def _training(step: Callable[[], Any]) -> Task:
     return Task(result, seconds, lambda: taken[0])
 
 
-def _operation(name: str, contender: str, dtype: str) -> Task:
-    in_numpy, with_tensors = operations.EXPRESSIONS[name]
+def _operations(size: int, contender: str, dtype: str) -> dict[str, Task]:
+    """Tasks "add/64/record" and "add/64/backward": recording an operation, and one step back."""
     if contender == "numpy":
-        expression, names = in_numpy, {"np": np, **operations.arrays(dtype)}
+        names = {"np": np, **operations.arrays(size, dtype)}
     else:
         package = importlib.import_module(PACKAGES[contender][0])
-        expression, names = with_tensors, operations.tensors(package, dtype)
+        names = operations.tensors(package, size, dtype)
+    made, held = {}, {}
+    for operation in operations.at(size):
+        record, backward = operation.expressions(contender)
 
+        def with_gradient(operation=operation, record=record):
+            """The names and `out`, also as its gradient; of one operation only, for memory."""
+            if operation not in held:
+                held.clear()
+                out = eval(record, names)
+                g = np.asarray(out) if contender == "numpy" else out.detach()
+                held[operation] = names | {"out": out, "g": g}
+            return held[operation]
+
+        label = f"{operation.name}/{size}"
+        made[f"{label}/record"] = _evaluated(record, lambda: names)
+        made[f"{label}/backward"] = _evaluated(backward, with_gradient)
+    return made
+
+
+def _evaluated(expression: str, names: Callable[[], dict[str, Any]]) -> Task:
     def result():
-        value = eval(expression, names)
-        array = value if contender == "numpy" else value.detach().numpy()
-        return np.asarray(array, "float64").ravel().tolist()
+        values = eval(expression, names())
+        values = values if isinstance(values, tuple) else (values,)
+        arrays = (each.detach().numpy() if hasattr(each, "detach") else each for each in values)
+        return [number for array in arrays for number in operations.digest(array)]
 
-    return Task(result, timeit.Timer(expression, globals=names).timeit)
+    def seconds(runs):
+        return timeit.Timer(expression, globals=names()).timeit(runs)
+
+    return Task(result, seconds)
 
 
 def _convolution(name: str, contender: str, dtype: str) -> Task:
@@ -134,19 +160,26 @@ def answer(tasks: dict[str, Task], command: dict[str, Any]) -> Any:
     return task.seconds(command["runs"])
 
 
-def main() -> None:
-    """Answers commands until standard input ends."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.worker")
+def main(tasks: Callable = tasks, answer: Callable = answer) -> None:
+    """Answers commands until standard input ends; other workers pass what is theirs."""
+    parser = argparse.ArgumentParser()
     parser.add_argument("workload")
     parser.add_argument("contender")
     parser.add_argument("--dtype", default="float32")
     asked = parser.parse_args()
     made: dict[str, Task] = {}
+    failure = None
     answers = sys.stdout
+    with redirect_stdout(sys.stderr):
+        try:  # before it is asked: what contenders import, they import side by side
+            made = tasks(asked.workload, asked.contender, asked.dtype)
+        except Exception as error:
+            failure = error
     for line in sys.stdin:
         with redirect_stdout(sys.stderr):
             try:
-                made = made or tasks(asked.workload, asked.contender, asked.dtype)
+                if failure is not None:
+                    raise failure
                 said = answer(made, json.loads(line))
             except UnavailableError as error:
                 said = {"unavailable": str(error)}

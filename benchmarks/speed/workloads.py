@@ -33,8 +33,7 @@ class Workload:
     """A training problem and the bars for it: the most a contender may take, by reference.
 
     `bars[contender][reference]` bounds the ratio of their times for one step. With `sizes` there
-    is one problem for each batch size, which `make` is given. by_hand: whether it was written out
-    in NumPy and in functions too; if not, only packages with layers are timed.
+    is one problem for each batch size, which `make` is given.
     """
 
     title: str
@@ -43,7 +42,6 @@ class Workload:
     lr: float
     bars: dict[str, dict[str, float]] = field(default_factory=dict)
     sizes: tuple[int, ...] = ()
-    by_hand: bool = True
 
 
 def problems(workload: str) -> list[str]:
@@ -206,20 +204,17 @@ WORKLOADS = {
     "W8": Workload(
         "LSTM 64-128, 50 steps, cross-entropy, 32 rows, Adam",
         *(_sequences, "Adam", 1e-3),
-        {"eager": {"torch": 1.5}, "compiled": {"torch": 1.0}},
-        by_hand=False,
+        {"eager": {"torch": 1.5}, "compiled": {"torch": 1.0, "torch-compile": 1.0}},
     ),
     "W9": Workload(
         "LeNet: two convolutions, three linear layers, cross-entropy, 64 images of 28 x 28, Adam",
         *(_images, "Adam", 1e-3),
         {"eager": {"torch": 2.0}, "compiled": {"torch": 1.5}},
-        by_hand=False,
     ),
     "W10": Workload(
         "GPT of 4 blocks, width 64, context 32, cross-entropy, 32 texts, Adam",
         *(_texts, "Adam", 1e-3),
-        {"eager": {"torch": 1.5}, "compiled": {"torch": 1.0}},
-        by_hand=False,
+        {"eager": {"torch": 1.5}, "compiled": {"torch": 1.0, "torch-compile": 1.0}},
     ),
     "W11": Workload(
         "chain of ten elementwise operations on a million values and a sum, SGD",

@@ -4,18 +4,17 @@ import os
 import sys
 from dataclasses import replace
 
-from benchmarks.speed import hand
-from benchmarks.speed.contenders import UnavailableError
+from benchmarks.speed.contenders import CONTENDERS, UnavailableError
 
 
 def same(problem):
     """What the hand-written step computes."""
-    return hand.training_step(problem)
+    return CONTENDERS["hand"].make(problem)
 
 
 def faster_rate(problem):
     """The right first loss and wrong ones from then on: a rate one percent too large."""
-    return hand.training_step(replace(problem, lr=problem.lr * 1.01))
+    return CONTENDERS["hand"].make(replace(problem, lr=problem.lr * 1.01))
 
 
 def failing(problem):
@@ -37,12 +36,12 @@ def two_threads_wanted(problem):
     """Cannot be built unless the BLAS library was told to use two threads."""
     if os.environ["OPENBLAS_NUM_THREADS"] != "2":
         raise ValueError("another number of threads")
-    return hand.training_step(problem)
+    return CONTENDERS["hand"].make(problem)
 
 
 def printing(problem):
     """Writes to standard output, which carries the answers."""
-    step = hand.training_step(problem)
+    step = CONTENDERS["hand"].make(problem)
 
     def loud():
         sys.stdout.write("step\n")

@@ -1,12 +1,14 @@
 """The learning experiments: their figures, and the command that runs them."""
 
 import importlib.util
+import json
 import re
 
 import numpy as np
 import pytest
 
 import autodiff
+from autodiff.utils.data import TensorDataset
 from benchmarks.__main__ import main
 from benchmarks.learn import (
     classifier,
@@ -25,6 +27,12 @@ from benchmarks.learn import (
 from benchmarks.learn.figures import exact, shown, table, value, within
 
 HAS_MATPLOTLIB = importlib.util.find_spec("matplotlib") is not None
+
+
+def losses(experiment, *arguments):
+    """The losses of an experiment that returns them alone or first."""
+    found = experiment.train(*arguments)
+    return found[0] if isinstance(found, tuple) else found
 
 
 def misses(figures):
@@ -53,7 +61,7 @@ def test_compiled_sigmoid_net_and_gates_answer_as_the_eager_ones():
 
 @pytest.mark.parametrize("experiment", [mlp_torch, rnn_torch], ids=lambda module: module.__name__)
 def test_compiled_twins_train_as_the_eager_ones(experiment):
-    eager, compiled = (experiment.train(0, 40, compiled) for compiled in (False, True))
+    eager, compiled = (losses(experiment, 0, 40, compiled) for compiled in (False, True))
     np.testing.assert_allclose(compiled, eager, rtol=1e-3)
 
 
@@ -92,7 +100,7 @@ def test_mlp_twin_ends_within_pytorchs_band():
 
 def test_rnn_twin_ends_within_pytorchs_band():
     low, high = rnn_torch.BAND
-    assert low <= rnn_torch.train(seed=0, epochs=1000)[-1] <= high
+    assert low <= losses(rnn_torch, 0, 1000)[-1] <= high
 
 
 @pytest.mark.parametrize("experiment", [mlp_torch, rnn_torch], ids=lambda module: module.__name__)
@@ -245,8 +253,15 @@ def test_a_canvas_without_matplotlib_names_the_extra():
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["digits", "--epochs", "2"],
+        ["mlp", "--epochs", "150"],
+        ["mlp-torch", "--epochs", "2"],
+        ["rnn", "--epochs", "2"],
+        ["rnn-torch", "--epochs", "2"],
+        ["lstm", "--epochs", "2"],
         ["sigmoid-net"],
+        ["polynomial"],
+        ["digits", "--epochs", "2"],
+        ["gates"],
         ["derivatives"],
         ["update-rules", "--epochs", "2"],
         ["grid", "--epochs", "1", "--compiled"],
@@ -260,6 +275,47 @@ def test_pictures_are_drawn_where_asked(arguments, tmp_path):
     assert path.read_bytes().startswith(b"\x89PNG")
 
 
-def test_answers_are_told_apart_by_four_colours():
-    labels, right = np.array([0, 0, 1, 1]), np.array([True, False, True, False])
-    assert sigmoid_net.answer_colours(labels, right).tolist() == ["g", "b", "r", "m"]
+def test_images_that_were_told_wrong_come_first():
+    x = autodiff.tensor([[0.0] * 64, [1.0] * 64, [2.0] * 64])
+    rows = TensorDataset(x, autodiff.tensor([0, 1, 0]))
+
+    def model(x):  # answers 0 always
+        return autodiff.tensor([[1.0, 0.0]] * len(x))
+
+    shown = digits.answered(model, rows, count=2)
+    assert list(shown) == ["1: told 0, is 1", "0: told 0, is 0"]
+    assert shown["1: told 0, is 1"].tolist() == [[1.0] * 8] * 8
+
+
+@pytest.mark.skipif(not HAS_MATPLOTLIB, reason="needs matplotlib")
+def test_a_decision_region_ends_where_the_probability_is_one_half():
+    _, (panel,) = pictures.canvas(1)
+    pictures.decision_regions(
+        panel, lambda points: 1 / (1 + np.exp(-points[:, 0])), (-3, 3), (0, 1)
+    )
+    (line,) = panel.collections[-1].get_paths()
+    np.testing.assert_allclose(line.vertices[:, 0], 0, atol=1e-9)
+    pictures.decision_regions(panel, lambda points: 0 * points[:, 0], (-3, 3), (0, 1))
+
+
+@pytest.mark.skipif(not HAS_MATPLOTLIB, reason="needs matplotlib")
+def test_losses_are_drawn_beside_the_known_ones_that_a_run_has_reached():
+    _, (panel,) = pictures.canvas(1)
+    pictures._draw_losses(panel, {"here": [3.0] * 150}, ("4.0", "2.0", "1.0"))
+    here, known = panel.get_lines()
+    assert len(here.get_ydata()) == 150
+    assert known.get_xydata().tolist() == [[0, 4], [100, 2]]
+
+
+def test_learn_records_every_table_and_where_the_pictures_are(tmp_path, capsys):
+    path = tmp_path / "learn.json"
+    names = ["mlp", "gates"]
+    assert experiments.learn(names, quick=True, json_file=path) == 0
+    record = json.loads(path.read_text())
+    assert record["command"] == "learn"
+    assert [table["title"].partition(":")[0] for table in record["tables"]] == names
+    first = record["tables"][0]["rows"][0]
+    assert first == ["loss after 0 updates", "7.843827", "7.843827", "yes"]
+    drawn = names if HAS_MATPLOTLIB else []
+    assert record["pictures"] == [str(tmp_path / f"tapegrad-{name}.png") for name in drawn]
+    assert all((tmp_path / f"tapegrad-{name}.png").exists() for name in drawn)
