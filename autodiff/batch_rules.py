@@ -21,6 +21,7 @@ from autodiff.ops import (
     index,
     linalg,
     loss,
+    normalization,
     order,
     recurrent,
     reduce,
@@ -395,6 +396,16 @@ def _linear(op: Primitive, xs: Sequence[Operand], params: dict, size: int) -> Te
     return out + _ranked(b[0], out._array.ndim - 1) if b else out
 
 
+def _standardized(op: Primitive, xs: Sequence[Operand], params: dict, size: int) -> Tensor:
+    x, w, b = xs
+    rows = front(x, size)
+    if not (w.mapped or b.mapped):
+        return apply(op, (rows, w.tensor, b.tensor), params)
+    ones, zeros = (make(np.full(w.shape, value, rows._array.dtype)) for value in (1, 0))
+    out = apply(op, (rows, ones, zeros), params)
+    return out * _ranked(w, x.ndim) + _ranked(b, x.ndim)
+
+
 def _walked(op: Primitive, xs: Sequence[Operand], params: dict, size: int) -> Tensor:
     """Recurrent layers: the examples side by side, where all have the same weights."""
     *xs, w = xs
@@ -518,7 +529,8 @@ RULES: dict[Primitive, Rule] = {
     **dict.fromkeys((matrices.cholesky, matrices.qr), broadcasting),
     **dict.fromkeys((matrices.eigh, matrices.eigvalsh), broadcasting),
     **dict.fromkeys((matrices.svd, matrices.svdvals), broadcasting),
-    **dict.fromkeys((window.max_pool_positions, reduce.standardize), _alike),
+    window.max_pool_positions: _alike,
+    normalization.standardize: _standardized,
     shape.reshape: _with(_reshaped),
     shape.transpose: _with(_transposed),
     shape.flip: _with(_flipped),

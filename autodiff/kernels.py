@@ -10,7 +10,7 @@ from autodiff.composed.activation import (
 )
 from autodiff.composed.linalg import linear
 from autodiff.diagram import multiply_adds
-from autodiff.ops import activation, loss, recurrent, reduce, shape, special, window
+from autodiff.ops import activation, loss, normalization, recurrent, shape, special, window
 from autodiff.tensor import Tensor, apply, binary, unary
 
 __all__ = [
@@ -63,9 +63,12 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
     return apply(activation.softplus, (input,), {"beta": beta, "threshold": threshold})
 
 
-def standardize(input: Tensor, eps: float) -> Tensor:
-    """Each row (..., n) less its mean, divided by the root of its variance, with n, plus eps."""
-    return apply(reduce.standardize, (input,), {"eps": eps})
+def standardize(input: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+    """Each row (..., n) less its mean, divided by the root of its variance, with n, plus eps.
+
+    The elements of a row are multiplied by weight (n,), and bias (n,) is added.
+    """
+    return apply(normalization.standardize, (input, weight, bias), {"eps": eps})
 
 
 # Whole sequences: input (L, N, …) is what the weights of the inputs, and biases, have made of it

@@ -6,7 +6,7 @@ The functions differ in the axes that mean and variance (with n, not n - 1) are 
 import math
 from collections.abc import Sequence
 
-from autodiff import Tensor, finfo, float16, kernels
+from autodiff import Tensor, finfo, float16, kernels, ones, zeros
 from nn.functional.activation import check_floating
 
 __all__ = ("batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm")
@@ -139,7 +139,9 @@ def group_norm(
     groups = num_groups, shape[1] // num_groups
     x = input.reshape(shape[0], *groups, math.prod(shape[2:]))
     weight, bias = (None if a is None else a.reshape(*groups, 1) for a in (weight, bias))
-    return _normalised(x, 2, weight, bias, eps).reshape(shape)
+    out = _standardized(x, 2, None, None, eps)
+    out = out if weight is None else out * weight
+    return (out if bias is None else out + bias).reshape(shape)
 
 
 def layer_norm(
@@ -157,7 +159,20 @@ def layer_norm(
     """
     axes = _last_axes("layer_norm", input, normalized_shape, weight, bias)
     _check_dtypes("layer_norm", input, weight, bias)
-    return _normalised(input, len(axes), weight, bias, eps)
+    return _standardized(input, len(axes), weight, bias, eps)
+
+
+def _standardized(
+    input: Tensor, count: int, weight: Tensor | None, bias: Tensor | None, eps: float
+) -> Tensor:
+    """`input` normalised over its last `count` axes."""
+    n = math.prod(input.shape[-count:])
+    weight = ones(n, dtype=input.dtype) if weight is None else weight
+    bias = zeros(n, dtype=input.dtype) if bias is None else bias
+    if count == 1:
+        return kernels.standardize(input, weight, bias, eps)
+    rows = input.flatten(-count), weight.flatten(), bias.flatten()
+    return kernels.standardize(*rows, eps).reshape(input.shape)
 
 
 def rms_norm(
@@ -176,17 +191,6 @@ def rms_norm(
     eps = finfo(input.dtype).eps if eps is None else eps
     out = input * (input.square().mean(axes, keepdim=True) + eps).rsqrt()
     return out if weight is None else (out * weight).to(input.dtype)
-
-
-def _normalised(
-    input: Tensor, count: int, weight: Tensor | None, bias: Tensor | None, eps: float
-) -> Tensor:
-    """`input` normalised over its last `count` axes."""
-    rows = input if count == 1 else input.flatten(-count)
-    out = kernels.standardize(rows, eps).reshape(input.shape)
-    if weight is not None:
-        out = out * weight
-    return out if bias is None else out + bias
 
 
 def _check_channels(name: str, input: Tensor, *vectors: Tensor | None) -> None:
