@@ -7,15 +7,13 @@
 tensor([ 3., 12.])
 """
 
-import importlib
 import math
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from autodiff import allocator, autograd, cuda, linalg, methods, special, utils
 from autodiff.attributes import Size, device
-from autodiff.checkpoint import load, save
-from autodiff.compiler import compile, get_num_threads, host, overwrite, set_num_threads
+from autodiff.compiler import host
 from autodiff.composed import (
     activation,
     conversion,
@@ -80,12 +78,28 @@ from autodiff.grad_modes import (
     no_grad,
     set_grad_enabled,
 )
+from autodiff.lazy import deferred
 from autodiff.printing import set_printoptions
 from autodiff.tensor import Tensor
 
 if TYPE_CHECKING:
     from autodiff import func
     from autodiff.batching import vmap
+    from autodiff.checkpoint import load, save
+    from autodiff.compiler import compile, get_num_threads, overwrite, set_num_threads
+
+# In sight of the type checker too: it cannot follow nn and optim, which import this package.
+__getattr__, __dir__ = deferred(
+    __name__,
+    {
+        "autodiff.batching": ("vmap",),
+        "autodiff.checkpoint": ("load", "save"),
+        "autodiff.compiler": ("compile", "get_num_threads", "overwrite", "set_num_threads"),
+        "autodiff.func": (),
+        "nn": (),
+        "optim": (),
+    },
+)
 
 __version__ = "0.1.0"
 
@@ -135,14 +149,3 @@ __all__ = [
 # log(0) is -inf without a word, as in PyTorch. A filter costs an operation nothing; np.errstate,
 # 0.8 us.
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"(autodiff|nn|optim)\b")
-
-
-def __getattr__(name: str) -> Any:
-    """`nn`, `optim`, `func` and its `vmap`, imported when first asked for."""
-    if name in ("nn", "optim"):
-        return importlib.import_module(name)
-    if name == "func":
-        return importlib.import_module("autodiff.func")
-    if name == "vmap":
-        return importlib.import_module("autodiff.batching").vmap
-    raise AttributeError(f"module 'autodiff' has no attribute {name!r}")

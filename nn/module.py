@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from autodiff import Tensor, zeros
-from autodiff.compiler import Compiled, changed, recorder
+from autodiff.compiler import Wrapper, changed, recorder
 from nn import state
 from nn.hooks import Hooked
 from nn.parameter import Buffer, Parameter
@@ -409,7 +409,7 @@ def is_module(value: Any) -> bool:
 
 def _within(value: Any) -> Any:
     """The module that was compiled; anything else as it is."""
-    return value.function if isinstance(value, Compiled) else value
+    return value.function if isinstance(value, Wrapper) else value
 
 
 def _once(named: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+import autodiff
 from autodiff import (
     Tensor,
     enable_grad,
     float64,
     get_default_dtype,
-    overwrite,
     tensor,
     zeros_like,
 )
@@ -87,7 +87,7 @@ class Elementwise(Optimizer):
         With differentiable among the options that is recorded, as an operation in place.
         """
         if not options["differentiable"]:
-            overwrite(rows, rule, numbers, self.form, options, self.programs)
+            autodiff.overwrite(rows, rule, numbers, self.form, options, self.programs)
             return
         if trace := recorder():
             trace.refuse("a differentiable optimizer makes its steps eagerly")

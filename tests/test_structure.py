@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("autodiff", "nn", "optim")
 
 LAYERS = (
-    {"allocator", "primitive", "families"},
+    {"allocator", "lazy", "primitive", "families"},
     {"ops"},
     {"dtypes", "attributes", "errors", "numpy_calls", "versions", "printing", "tape", "grad_modes"},
     {"tensor", "gradients", "function", "diagram", "generator", "indexing", "inplace"},
@@ -36,7 +36,7 @@ LAYERS = (
 
 LAYER_OF = {module: number for number, layer in enumerate(LAYERS) for module in layer}
 
-PUBLIC_MODULES = LAYERS[-2] | {"testing", "compiler"}
+PUBLIC_MODULES = LAYERS[-2] | {"testing", "compiler", "lazy"}
 """Modules of autodiff that users, and therefore nn and optim, import from by name."""
 
 DECLARATORS = {"elementwise", "linear", "bilinear", "reduction", "random", "general"}
@@ -122,7 +122,7 @@ def imports(node: ast.AST, in_function: bool = False, in_try: bool = False) -> I
             for alias in child.names:
                 yield Import(str(child.module), alias.name, child.lineno, in_function, in_try)
         elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
-            continue
+            yield from imports(ast.Module(child.orelse, []), in_function, in_try)
         else:
             function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
             guarded = isinstance(child, ast.Try)
@@ -136,9 +136,8 @@ def own_modules(source: Source) -> dict[str, Import]:
         if imported.package not in PACKAGES:
             continue
         submodule = f"{imported.module}.{imported.name}"
-        path = ROOT / submodule.replace(".", "/")
-        is_module = path.with_suffix(".py").exists() or (path / "__init__.py").exists()
-        found[submodule if imported.name and is_module else imported.module] = imported
+        whole = imported.name and is_module(submodule)
+        found[submodule if whole else imported.module] = imported
     return found
 
 
@@ -205,9 +204,42 @@ def exported() -> set[str]:
     """What `from autodiff import …` is meant for: everything public but its modules."""
     return {
         name
-        for name, value in vars(autodiff).items()
-        if not name.startswith("_") and not isinstance(value, ModuleType)
+        for name in dir(autodiff)
+        if not name.startswith("_") and not isinstance(getattr(autodiff, name), ModuleType)
     }
+
+
+@pytest.mark.parametrize(
+    "source", [s for s in sources(*PACKAGES) if "import deferred\n" in s.text], ids=str
+)
+def test_deferred_names_are_those_the_type_checker_reads(source: Source):
+    program = f"import {source.module} as package; print(*set(dir(package)) - set(vars(package)))"
+    deferred = set(fresh(program).split())
+    read: set[str] = set()
+    for imported in for_the_type_checker(source):
+        if imported.package == "autodiff":
+            assert LAYER_OF[part(imported.module)] <= LAYER_OF[part(source.module)], (
+                f"{source}:{imported.line}: {imported.module} is of a layer above"
+            )
+        if imported.name == "*":
+            tree = parse(f"{imported.module.replace('.', '/')}.py")
+            read |= {node.name for node in public_definitions(tree)}
+        else:
+            read.add(str(imported.name))
+    missing = {name for name in deferred - read if not is_module(f"{source.module}.{name}")}
+    assert missing <= {"nn", "optim"}, f"{source}: the type checker does not see {missing}"
+    assert read <= deferred, f"{source}: {read - deferred} are not deferred"
+
+
+def for_the_type_checker(source: Source) -> Iterator[Import]:
+    for node in source.tree.body:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            yield from imports(ast.Module(node.body, []))
+
+
+def is_module(name: str) -> bool:
+    path = ROOT / name.replace(".", "/")
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
 
 
 @each_source
@@ -316,6 +348,11 @@ def test_importing_the_packages_imports_numpy_and_the_standard_library_alone():
         "import sys, numpy; before = set(sys.modules); import autodiff, nn, optim; "
         "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
     )
+    assert set(fresh(program).split()) - {*PACKAGES, "numpy", *sys.stdlib_module_names} == set()
+
+
+def fresh(program: str) -> str:
+    """What a program prints in a process of its own."""
     run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert not run.returncode, run.stderr
-    assert set(run.stdout.split()) - {*PACKAGES, "numpy", *sys.stdlib_module_names} == set()
+    return run.stdout

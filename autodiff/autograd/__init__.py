@@ -1,7 +1,6 @@
 """PyTorch's `torch.autograd`: gradients, custom operations, modes."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from autodiff import function
 from autodiff.function import Function
@@ -14,10 +13,19 @@ from autodiff.grad_modes import (
     set_grad_enabled,
 )
 from autodiff.gradients import backward, grad
+from autodiff.lazy import deferred
 
 if TYPE_CHECKING:
     from autodiff.autograd import functional
     from autodiff.testing.gradcheck import GradcheckError, gradcheck, gradgradcheck
+else:
+    __getattr__, __dir__ = deferred(
+        __name__,
+        {
+            "autodiff.autograd.functional": (),
+            "autodiff.testing.gradcheck": ("GradcheckError", "gradcheck", "gradgradcheck"),
+        },
+    )
 
 __all__ = [
     "Function",
@@ -35,12 +43,3 @@ __all__ = [
     "set_detect_anomaly",
     "set_grad_enabled",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    """`functional` and the tests of gradients, imported when first asked for."""
-    if name == "functional":
-        return importlib.import_module("autodiff.autograd.functional")
-    if name in ("GradcheckError", "gradcheck", "gradgradcheck"):
-        return getattr(importlib.import_module("autodiff.testing.gradcheck"), name)
-    raise AttributeError(f"module 'autodiff.autograd' has no attribute {name!r}")

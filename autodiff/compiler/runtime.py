@@ -27,6 +27,7 @@ from autodiff.compiler.explain import explanation
 from autodiff.compiler.export import export
 from autodiff.compiler.trace import CannotRecordError, Trace, Watched
 from autodiff.compiler.verify import verified
+from autodiff.compiler.wrapper import Wrapper
 from autodiff.ops.elementwise import positive
 from autodiff.tape import ANOMALY, GRAD, INFERENCE, TRACE, VMAP, Node, modes
 from autodiff.tensor import Tensor
@@ -73,7 +74,7 @@ def compile(
     return Compiled(function, **options)  # type: ignore[arg-type]
 
 
-class Compiled:
+class Compiled(Wrapper):
     """A function, or module, that runs as recorded programs; its attributes are the function's."""
 
     def __init__(

@@ -1,15 +1,16 @@
 """What PyTorch keeps under torch.utils."""
 
-import importlib
-from typing import Any
+from typing import TYPE_CHECKING
 
-from autodiff.utils import checkpoint, hooks
+from autodiff.lazy import deferred
+from autodiff.utils import hooks
+
+if TYPE_CHECKING:
+    from autodiff.utils import checkpoint, data
+else:
+    __getattr__, __dir__ = deferred(
+        __name__,
+        {"autodiff.utils.checkpoint": (), "autodiff.utils.data": ()},
+    )
 
 __all__ = ["checkpoint", "data", "hooks"]
-
-
-def __getattr__(name: str) -> Any:
-    """`utils.data`, imported when first asked for: its threads take 6 ms to import."""
-    if name == "data":
-        return importlib.import_module("autodiff.utils.data")
-    raise AttributeError(f"module 'autodiff.utils' has no attribute {name!r}")

@@ -197,8 +197,10 @@ HOLDERS = {"Module", "Sequential", "ModuleList", "ModuleDict", "ParameterList", 
 
 KINDS = [
     name
-    for name, value in vars(nn).items()
-    if inspect.isclass(value) and issubclass(value, nn.Module) and name not in HOLDERS
+    for name in nn.__all__
+    if inspect.isclass(value := getattr(nn, name))
+    and issubclass(value, nn.Module)
+    and name not in HOLDERS
 ]
 """Every module that computes."""
 

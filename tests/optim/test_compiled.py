@@ -47,8 +47,8 @@ USUAL = {
 
 OPTIMIZERS = [
     name
-    for name, cls in vars(optim).items()
-    if inspect.isclass(cls) and issubclass(cls, Elementwise)
+    for name in optim.__all__
+    if inspect.isclass(cls := getattr(optim, name)) and issubclass(cls, Elementwise)
 ]  # LBFGS branches on values, see test_lbfgs.py
 
 
