@@ -5,10 +5,11 @@ that follows every path by recursion.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
+
+from autodiff.testing.differences import central
 
 Arrays = tuple[np.ndarray, ...]
 
@@ -114,31 +115,16 @@ def sigmoid_net_gradients(
     return float(np.sum((a[-1] - y) ** 2)) / 2, deltas, dW, [delta.sum(0) for delta in deltas]
 
 
-def richardson(
-    f: Callable[..., float],
-    arguments: Sequence[np.ndarray],
-    directions: Sequence[np.ndarray],
-    step: float = 1e-2,
-    levels: int = 4,
+def slope(
+    f: Callable[..., float], arguments: Sequence[np.ndarray], directions: Sequence[np.ndarray]
 ) -> float:
-    """The derivative of the scalar f along `directions` by central differences.
-
-    Taken at step, step/2, step/4 …; each column of the triangle removes the leading even power of
-    the step from the column before. Directions with entries up to 1 keep every argument within
-    `step` of where it was.
-
-    Source: Richardson 1911; Ridders 1982, Advances in Engineering Software 4(2), 75-76.
-    """
+    """The derivative of the scalar f along `directions`, by extrapolated central differences."""
 
     def along(t: float) -> float:
-        return float(f(*[x + t * d for x, d in zip(arguments, directions, strict=True)]))
+        with np.errstate(all="ignore"):  # the first steps may lead out of the domain
+            return float(f(*[x + t * d for x, d in zip(arguments, directions, strict=True)]))
 
-    steps = [step / 2**k for k in range(levels)]
-    column = [(along(h) - along(-h)) / (2 * h) for h in steps]
-    for power in range(1, levels):
-        factor = 4**power
-        column = [(factor * b - a) / (factor - 1) for a, b in pairwise(column)]
-    return column[0]
+    return central(along, abs(along(0.0))).value
 
 
 def complex_step(
@@ -147,7 +133,8 @@ def complex_step(
     """The derivative of f along `directions`, to the last digits: Im f(x + ihd) / h.
 
     f must be analytic and written with functions that NumPy has for complex numbers. Nothing is
-    subtracted, so h can be so small that its square vanishes.
+    subtracted, so h can be so small that its square vanishes. The arrays are NumPy's own: unlike
+    that of autodiff.testing this goes through functions that have no protocol too.
 
     Source: Squire & Trapp 1998, SIAM Review 40(1), 110-112.
     """
