@@ -82,6 +82,8 @@ def elman(input: Tensor, h: Tensor, weight: Tensor, relu: bool) -> Tensor:
 def lstm(input: Tensor, h: Tensor, c: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """The states h and c, both (L, N, H), of a long short-term memory; input (L, N, 4 H)."""
     packed = apply(recurrent.lstm, (input, h, c, weight))
+    if not packed.requires_grad:  # the gates need not live as long as the states
+        return packed[0].clone(), packed[1].clone()
     return packed[0], packed[1]
 
 

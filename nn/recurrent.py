@@ -175,6 +175,11 @@ class _Layers(_Recurrent):
         self._check_dtype(input)
         batched = input.ndim == 3
         time = 1 if self.batch_first and batched else 0
+        if not input.shape[time]:
+            raise RuntimeError(
+                f"{type(self).__name__} needs a sequence of one step or more, got input of shape "
+                f"{tuple(input.shape)}"
+            )
         first = self._first(hx, tuple(input.shape[1 - time : 2 - time]) if batched else (), input)
         if not batched:
             first = tuple([s.unsqueeze(1) for s in first])

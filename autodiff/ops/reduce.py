@@ -34,16 +34,16 @@ def _put_back(g, shape, axis, keepdims):
 
 
 def _sum(x, /, axis=None, dtype=None, keepdims=False):
-    """The sum over axes; of rows a product with ones, in a seventh of the time of add.reduce.
+    """The sum over axes; of many short rows a product with ones, in a seventh of the time.
 
-    Long rows keep add.reduce, which sums by pairs: its error grows less.
+    Rows of more than 256 keep add.reduce, which sums by pairs: its error grows less.
     """
     last = x.ndim - 1
     if axis in (-1, last, (-1,), (last,)) and dtype is None and last > 0:
         n = x.shape[-1]
-        if 1 < n <= 4096 and x.dtype.char in "fd" and x.size and x.flags.c_contiguous:
-            sums = x.reshape((-1, n)).dot(np.ones(n, x.dtype)).reshape(x.shape[:-1])
-            return sums[..., None] if keepdims else sums
+        if 1 < n <= 256 and x.size >= 96 * n and x.dtype.char in "fd" and x.flags.c_contiguous:
+            sums = x.reshape((-1, n)).dot(np.ones(n, x.dtype))
+            return sums.reshape((*x.shape[:-1], 1) if keepdims else x.shape[:-1])
     return np.add.reduce(x, axis=axis, dtype=dtype, keepdims=keepdims)
 
 
@@ -276,9 +276,10 @@ def _logsumexp(x, /, axis=None, keepdims=False):
 
 def _largest(x, axis):
     """The largest element along an axis, which stays with length 1."""
-    if x.ndim > 1 and axis in (x.ndim - 1, -1) and 0 < x.shape[-1] <= 64 and x.size:
-        # NumPy takes 60 to 100 ns a row, so for 4096 rows of 32 0.48 ms; of this copy 0.16.
-        columns = x.reshape((-1, x.shape[-1])).T.copy()
+    n = x.shape[-1] if x.ndim > 1 and axis in (x.ndim - 1, -1) else 0
+    if 0 < n <= 32 and x.size >= 64 * n:
+        # NumPy takes 60 ns a row, so for 4096 rows of 10 310 us; of this copy 28.
+        columns = x.reshape((-1, n)).T.copy()
         return np.maximum.reduce(columns, axis=0, initial=-math.inf).reshape((*x.shape[:-1], 1))
     return np.maximum.reduce(x, axis=axis, keepdims=True, initial=-math.inf)
 

@@ -190,3 +190,15 @@ def test_rnn_is_its_cell_applied_step_by_step(rng):
         h = cell(x[t], h)
         assert autodiff.allclose(out[t], h)
     assert autodiff.allclose(last[0], h)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_sequences_without_steps_are_refused(kind: str):
+    with pytest.raises(RuntimeError, match="one step or more"):
+        getattr(nn, kind)(3, 4)(autodiff.zeros(0, 2, 3))
+
+
+def test_states_without_a_graph_hold_no_gates():
+    with autodiff.no_grad():
+        out, _ = nn.LSTM(3, 4)(autodiff.zeros(5, 2, 3))
+    assert out._array.base is None or out._array.base.nbytes == out._array.nbytes

@@ -147,3 +147,10 @@ def test_functions_made_by_a_function_are_named_documented_and_can_be_pickled():
         function = getattr(autodiff, name)
         assert function.__name__ == name and function.__doc__
         assert pickle.loads(pickle.dumps(function)) is function
+
+
+@pytest.mark.parametrize("n", [2, 64, 256, 257, 4096])
+def test_means_of_equal_float32_elements_are_exact_to_a_few_units(n: int):
+    found = autodiff.full((200, n), 0.1).mean(-1)._array
+    np.testing.assert_allclose(found, np.float32(0.1), rtol=6e-7)
+    assert autodiff.full((3, n), 1.0).sum(-1, keepdim=True).stride() == (1, 1)

@@ -203,3 +203,8 @@ def test_names_are_those_of_pytorch(torch):
         assert hasattr(torch.special, name)
     assert special.gammaln is autodiff.lgamma
     assert special.psi is special.digamma is autodiff.digamma
+
+
+def test_erf_of_huge_float32_does_not_overflow():
+    with np.errstate(all="raise", under="ignore"):
+        assert tensor([3e38, -3e38]).erf().tolist() == [1.0, -1.0]
