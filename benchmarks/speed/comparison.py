@@ -84,7 +84,11 @@ class Worker:
 
 
 class Ratio(NamedTuple):
-    """Median, first and third quartile over the rounds of two contenders' times in a round."""
+    """Median and spread over the rounds of the ratio of two contenders' times in a round.
+
+    low, high: the quartiles, or the medians of the first, second and last third of the rounds where
+    they lie further out: a ratio that drifts is another one in the next run.
+    """
 
     median: float
     low: float
@@ -92,7 +96,7 @@ class Ratio(NamedTuple):
 
     @property
     def noisy(self) -> bool:
-        """Whether half of the rounds spread over more than NOISE of the median."""
+        """Whether it spreads over more than NOISE of the median."""
         return self.high - self.low > NOISE * self.median
 
     def __str__(self) -> str:
@@ -116,7 +120,8 @@ class Outcome:
         """Of the two contenders' times."""
         ratios = np.divide(self.seconds[contender], self.seconds[reference])
         low, median, high = np.quantile(ratios, [0.25, 0.5, 0.75])
-        return Ratio(float(median), float(low), float(high))
+        thirds = [np.median(part) for part in np.array_split(ratios, 3) if len(ratios) >= 9]
+        return Ratio(float(median), float(min(low, *thirds, low)), float(max(high, *thirds, high)))
 
 
 def check(given: list[float], wanted: list[float], dtype: str, reference: str) -> None:

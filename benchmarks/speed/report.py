@@ -16,7 +16,7 @@ OURS = ("compiled", "eager")
 PEERS = ("torch", "torch-fused", "torch-compile", "jax", "autograd")
 RECORDING = 20
 """The most that recording a step may take, in eager steps."""
-LEGEND = f"~ marks a noisy ratio: half of the rounds spread over more than {NOISE:.0%} of it"
+LEGEND = f"~ marks a noisy ratio: it spreads, or drifts, over more than {NOISE:.0%} of it"
 
 
 def steps_table(outcome: Outcome, title: str, references: tuple[str, ...], bars: Bars) -> Table:
@@ -161,10 +161,17 @@ def _beside(outcome: Outcome | None) -> str:
 
 
 def operation_judgements(outcomes: list[Outcome]) -> list[tuple[Bar, Ratio]]:
-    """Recording on 8 x 8 elements over the bare NumPy call, farthest from the bar first."""
+    """The median over the operations: recording on 8 x 8 elements over the bare NumPy call."""
     suffix = f"/{operations.BAR_SIZE}/record"
-    bars = {"eager": {"numpy": operations.BAR}}
-    return judgements((outcome, bars) for outcome in outcomes if outcome.name.endswith(suffix))
+    ratios = [
+        outcome.ratio("eager", "numpy")
+        for outcome in outcomes
+        if outcome.name.endswith(suffix) and {"eager", "numpy"} <= outcome.seconds.keys()
+    ]
+    if not ratios:
+        return []
+    ratio = Ratio(*(float(np.median(numbers)) for numbers in zip(*ratios)))
+    return [(Bar("recording one operation / NumPy", operations.BAR, ratio.median), ratio)]
 
 
 def picture(path: Path, outcomes: list[tuple[Outcome, Bars]]) -> None:

@@ -163,7 +163,7 @@ def speed(
         report.picture(plot, steps)
     if json_file is not None:
         results.write(
-            *(json_file, "speed"),
+            *(json_file, f"speed {names[0]}" if names in (["ops"], ["conv"]) else "speed"),
             tables=tables,
             bars=[bar for bar, _ in bars],
             pictures=[plot] if plot is not None and steps else [],
