@@ -159,9 +159,7 @@ class _Gradients:
         self.of_inputs: list | None = None  # computed by the first rule that asks
 
     def __add__(self, other: "_Gradients") -> "_Gradients":
-        for position, g in other.parts.items():
-            mine = self.parts.get(position)
-            self.parts[position] = g if mine is None else mine + g
+        self.parts |= other.parts  # each output hands its gradient on once
         return self
 
 

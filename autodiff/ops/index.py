@@ -54,7 +54,7 @@ def _windows(x, /, axis, size, step):
     view = np.ndarray(
         (*x.shape[:axis], count, *x.shape[axis + 1 :], size),
         x.dtype,
-        memory if memory.flags.c_contiguous else memory.T,
+        memory.transpose(np.argsort(memory.strides)[::-1]),
         start,
         (*x.strides[:axis], stride * step, *x.strides[axis + 1 :], stride),
     )

@@ -110,6 +110,7 @@ def given(*arguments: Any, **parameters: Any) -> Sample:
 PLAIN = ((2, 1, 1, 0, 3), (3, 1, 1, 0, 3))
 UNEVEN = ((3, 2, 1, 2, 4), (2, 2, 3, 1, 3))
 SOLID = ((2, 1, 1, 0, 2), (1, 1, 1, 0, 2), (2, 2, 1, 0, 2))
+APART = ((3, 2, 3, 0, 2), (1, 1, 1, 0, 2))
 
 SAMPLES: dict[str, list[Sample]] = {
     # elementwise.py: the shapes here are those of the tests that do not draw their own
@@ -527,6 +528,7 @@ SAMPLES: dict[str, list[Sample]] = {
         given(real(2, 3, 3, 3), real(3, 2, 2, 3), windows=PLAIN, groups=1, lengths=(4, 5)),
         given(real(2, 6, 4, 3), real(6, 2, 3, 2), windows=UNEVEN, groups=2, lengths=(5, 6)),
         given(real(1, 2, 2, 2, 2), real(2, 1, 2, 1, 2), windows=SOLID, groups=2, lengths=(3, 2, 4)),
+        given(real(1, 1, 2, 2), real(1, 2, 3, 1), windows=APART, groups=1, lengths=(9, 2)),
     ],
     "im2col": [
         given(real(2, 4, 5), windows=PLAIN),

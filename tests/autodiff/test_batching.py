@@ -60,11 +60,11 @@ def stacked(
 
 def varies(primitive: Primitive, sample: Sample, mapped: tuple[int, ...]) -> bool:
     """Whether examples may give results of different shapes, which is refused."""
+    if primitive.name in ("nonzero", "unique", "bincount"):
+        return True
     arrays = sample.arrays()
     if not primitive.varying(*arrays):
         return False
-    if primitive.name in ("nonzero", "unique", "bincount"):
-        return True
     index = [i for i in mapped if arrays[i].dtype.kind in "ib" and i > 0]
     return bool(index)
 
@@ -556,3 +556,10 @@ def test_modules_with_convolutions_have_gradients_of_each_sample():
     for i in range(4):
         alone = func.grad(loss)(weight, x[i])
         np.testing.assert_allclose(each[i].numpy(), alone.numpy(), 1e-4, 1e-5)
+
+
+def test_numpy_functions_of_one_example_work_inside():
+    x = autodiff.ones(2, 3, 4)
+    assert vmap(np.ravel)(x).shape == (2, 12)
+    with pytest.raises(ValueError, match="not all of length 1"):
+        vmap(lambda x: np.squeeze(x, 0))(x)

@@ -358,3 +358,9 @@ def test_an_operation_dies_with_its_result(x):
 def test_the_tape_shows_the_operation(x):
     names = [node.operation for node in autodiff.tape(Cube.apply(x).sum())]
     assert names == ["leaf", "Cube", "Cube", "sum"]
+
+
+def test_under_anomaly_detection_the_tape_shows_the_line_of_the_call(x):
+    with autograd.detect_anomaly():
+        y = Cube.apply(x)
+    assert "test_function.py" in y.grad_fn.where and "y = Cube.apply(x)" in y.grad_fn.where

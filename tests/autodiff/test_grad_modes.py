@@ -201,6 +201,14 @@ def test_anomaly_detection_as_a_function_and_as_a_context():
     assert not autodiff.is_anomaly_enabled()
 
 
+def test_anomaly_detection_leaves_other_modes_alone():
+    for mode in (True, False):
+        with no_grad():
+            autograd.set_detect_anomaly(mode)
+            assert not enabled()
+    assert enabled() and not autodiff.is_anomaly_enabled()
+
+
 def test_anomaly_detection_without_the_check_lets_nan_pass():
     x = tensor(0.0, requires_grad=True)
     with autograd.detect_anomaly(check_nan=False):

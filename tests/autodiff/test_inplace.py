@@ -1070,3 +1070,11 @@ def test_a_write_of_what_is_no_number_is_refused(value):
     with pytest.raises(TypeError, match="numbers"):
         x[0] = value
     assert x.tolist() == [0.0, 0.0]
+
+
+def test_a_list_is_no_operand():
+    x = tensor([1.0, 2.0])
+    for write in (x.__iadd__, x.__imul__, x.add_):
+        with pytest.raises(TypeError), autodiff.no_grad():
+            write([1.0, 1.0])
+    assert x.tolist() == [1.0, 2.0]

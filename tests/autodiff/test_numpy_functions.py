@@ -446,3 +446,10 @@ def test_every_other_function_names_the_nearest_one(name: str):
 def test_nearest_ones_are_named_for_functions_that_are_not_provided():
     provided = [name for name in NEAREST if PUBLIC.get(name) in NUMPY]
     assert not provided, f"no longer refused: {', '.join(provided)}"
+
+
+def test_lstsq_gives_a_plain_tuple_as_numpy_does():
+    a = autodiff.tensor([[2.0, 0.0], [0.0, 4.0], [0.0, 0.0]], dtype=autodiff.float64)
+    found = np.linalg.lstsq(a, autodiff.tensor([2.0, 4.0, 0.0], dtype=autodiff.float64))
+    assert type(found) is tuple
+    np.testing.assert_allclose(found[0].numpy(), [1.0, 1.0])

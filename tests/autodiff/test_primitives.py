@@ -245,7 +245,10 @@ OF_INTEGERS = {
         invert where maximum minimum fmax fmin amax amin median matmul""",
     np.int64: "sum prod argmax argmin count_nonzero argsort nonzero",
     np.float32: """divide reciprocal exp exp2 expm1 log log2 log10 log1p sqrt sin cos tan arcsin
-        arccos arctan arctan2 sinh cosh tanh arcsinh arccosh arctanh sigmoid logsumexp""",
+        arccos arctan arctan2 sinh cosh tanh arcsinh arccosh arctanh sigmoid logsumexp mean var std
+        vector_norm standardize softmax log_softmax softplus log_sigmoid logaddexp xlogy erf erfc
+        erfinv normal_cdf normal_density lgamma digamma polygamma
+        binary_cross_entropy_with_logits""",
     np.bool_: """equal not_equal less less_equal greater greater_equal isnan isinf isfinite signbit
         logical_and logical_or logical_xor logical_not any all""",
 }
@@ -263,7 +266,21 @@ def test_dtype_for_integers_is_that_of_pytorch(name: str, dtype: type):
     tensors = [
         make(np.array([1, 2, 3], np.bool_ if x == "condition" else np.int32)) for x in arguments
     ]
-    assert apply(REGISTRY[name], tensors)._array.dtype == dtype
+    parameters = SAMPLES[name][0].parameters | ({"axis": 0} if "softmax" in name else {})
+    assert apply(REGISTRY[name], tensors, parameters)._array.dtype == dtype
+
+
+@pytest.mark.parametrize(
+    "name",
+    "matmul linear convolve convolve_w convolve_x elman lstm binary_cross_entropy".split(),
+)
+def test_arguments_of_two_dtypes_are_refused(name: str):
+    sample = SAMPLES[name][0]
+    for i in range(len(sample.arguments)):
+        arrays = sample.arrays()
+        arrays[i] = arrays[i].astype(np.float32)
+        with pytest.raises(RuntimeError, match=rf"{name}: expected arguments of one dtype"):
+            apply(REGISTRY[name], [make(a) for a in arrays], sample.parameters)
 
 
 class Float32(np.ndarray):
@@ -370,3 +387,43 @@ def assert_linear(
         mixed[i] = 2 * arrays[i] - 3 * other[i]
     x, y = (forward(primitive, a, sample) for a in (arrays, other))
     np.testing.assert_allclose(forward(primitive, mixed, sample), 2 * x - 3 * y, 1e-12, 1e-12)
+
+
+@pytest.mark.parametrize("windows", [((2, 1, 1, 1, 5),), ((3, 2, 1, 2, 3),)])
+def test_max_pool_of_integers_is_that_of_floats(windows: tuple):
+    x = np.array([[-7, -3, -5, -9]], np.int8)
+    pooled = apply(REGISTRY["max_pool"], [make(x)], {"windows": windows})
+    expected = apply(REGISTRY["max_pool"], [make(x.astype(np.float32))], {"windows": windows})
+    assert pooled._array.dtype == np.int8
+    assert pooled.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("target", [[0, 3], [-1, 0], [-100, 3], [3, -100], [-100, -1]])
+def test_a_target_that_is_no_class_is_refused(target: list):
+    x, target = make(np.zeros((2, 3))), make(np.array(target))
+    with pytest.raises(IndexError, match="from 0 to 2, or ignore_index=-100"):
+        apply(REGISTRY["nll_loss"], [x, target], {"ignore_index": -100})
+
+
+def test_softplus_at_its_threshold_is_not_above_it():
+    x = make(np.array([0.25, 0.5, 0.75])).requires_grad_()
+    y = apply(REGISTRY["softplus"], [x], {"beta": 2.0, "threshold": 1.0})
+    (g,) = grad(y.sum(), x)
+    np.testing.assert_allclose(y._array, [np.log1p(np.exp(0.5)) / 2, np.log1p(np.e) / 2, 0.75])
+    np.testing.assert_allclose(g._array, [1 / (1 + np.exp(-0.5)), 1 / (1 + np.exp(-1)), 1])
+
+
+def test_elman_is_of_tanh_unless_told_otherwise():
+    arguments = [make(np.array([[[2.0]]])), make(np.zeros((1, 1))), make(np.ones((1, 1)))]
+    assert apply(REGISTRY["elman"], arguments).item() == np.tanh(2.0)
+    assert apply(REGISTRY["elman"], arguments, {"relu": True}).item() == 2.0
+
+
+@pytest.mark.parametrize("ignored", [-100, 1])
+def test_ignored_targets_count_for_nothing(ignored: int):
+    x = make(np.array([[1.0, 2.0, 4.0], [8.0, 16.0, 32.0], [64.0, 128.0, 256.0]])).requires_grad_()
+    arguments = [x, make(np.array([0, ignored, 2]))]
+    loss = apply(REGISTRY["nll_loss"], arguments, {"ignore_index": ignored})
+    (g,) = grad(loss, x)
+    assert loss.item() == -(1.0 + 256.0) / 2
+    assert g.tolist() == [[-0.5, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, -0.5]]

@@ -109,6 +109,15 @@ def test_backward_through_a_gradient_in_a_loss():
     np.testing.assert_allclose(x.grad.numpy(), [36.0, 288.0])
 
 
+def test_gradients_are_not_recorded_unless_asked_for():
+    x = tensor(2.0, requires_grad=True)
+    (x * x).backward()
+    assert not x.grad.requires_grad
+    autograd.backward(x * x)
+    assert not x.grad.requires_grad
+    assert not autograd.grad(x * x, x)[0].requires_grad
+
+
 def test_create_graph_records_under_no_grad_too():
     x = leaf([1.0, 2.0])
     y = (x**3).sum()

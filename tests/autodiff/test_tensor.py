@@ -10,6 +10,7 @@ import pytest
 
 import autodiff
 from autodiff import Tensor, autograd, tensor
+from autodiff.tensor import rebuild
 
 
 def leaf(values=(1.0, 2.0, 3.0), dtype=autodiff.float64):
@@ -702,3 +703,10 @@ def test_a_tensor_forgets_its_dead_views(alive):
     for _ in range(3000):
         x[0]
     assert alive <= len(x._views) <= 4 * (len(kept) + 1)
+
+
+def test_a_tensor_is_rebuilt_with_a_dtype_of_this_machine():
+    for d in (">f4", "<f4", ">i8"):
+        x = rebuild(Tensor, np.arange(3).astype(d), False, None, {})
+        assert x._array.dtype is np.dtype(np.dtype(d).type)
+        assert (x + 1).tolist() == [1, 2, 3]

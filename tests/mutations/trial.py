@@ -33,22 +33,27 @@ PROFILE = "mutations"
 FIRST = 30
 """How many tests are tried before all others: most faults are caught by then."""
 PATIENCE = 45.0
-"""For so many seconds the tests of one fault may run before it counts as not caught."""
+"""The tests of one fault may take so much processor time before it counts as not caught."""
 CALLS = 10
 """In so many calls of a function by one test its lines are noted: more take too long."""
 HANG = 10.0
-"""A test may take so many seconds more than ten times its usual time."""
+"""A test may take so many seconds more than ten times its usual time, of the processor's."""
+ASLEEP = 6
+"""And so many times that altogether, if it only waits."""
 
 MEMORY = 6 * 2**30
 """Bytes a process may take: a fault may fill what there is."""
 
-GONE = {signal.SIGALRM: "hang", signal.SIGKILL: "hang"}
+GONE = dict.fromkeys((signal.SIGALRM, signal.SIGPROF, signal.SIGKILL), "hang")
 """How a process that gave no answer ended; by any other signal it crashed."""
 
 
 @dataclass
 class Outcome:
-    """What came of a fault: caught by `how`, a test's name or another end; "" if it survived."""
+    """What came of a fault: caught by `how`, a test's name or another end; "" if it survived.
+
+    seconds: the processor time it took.
+    """
 
     fault: Fault
     how: str = ""
@@ -170,9 +175,9 @@ def _watched(task: tuple[str, list[str]]) -> tuple[dict, list[str]] | None:
 class _Chosen:
     """Runs the chosen tests in their order, and stops at the first failure or when time is up."""
 
-    def __init__(self, tests: list[str], seconds: dict[str, float], deadline: float) -> None:
+    def __init__(self, tests: list[str], seconds: dict[str, float], patience: float) -> None:
         self.rank = {test: i for i, test in enumerate(tests)}
-        self.seconds, self.deadline = seconds, deadline
+        self.seconds, self.patience = seconds, patience
         self.failed, self.count = "", 0
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -180,7 +185,7 @@ class _Chosen:
         items.sort(key=lambda item: self.rank[item.nodeid])
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        signal.setitimer(signal.ITIMER_REAL, HANG + 10 * self.seconds[nodeid])
+        _end_after(HANG + 10 * self.seconds[nodeid])
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.count += report.when == "call"
@@ -189,7 +194,7 @@ class _Chosen:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item):
-        if time.monotonic() > self.deadline:
+        if _spent() > self.patience:
             item.session.shouldstop = "time is up"
             return True
         return (yield)
@@ -228,11 +233,12 @@ def _tried_on_known(fault: Fault) -> Outcome:
 
 def tried(fault: Fault, known: Baseline) -> Outcome:
     """Plant one fault and run the tests that can tell until one fails."""
-    tests, start = known.tests_for(fault), time.monotonic()
+    tests, start = known.tests_for(fault), _spent()
     outcome = Outcome(fault, reached=len(tests))
     for chosen in filter(None, (tests[:FIRST], tests[FIRST:])):
+        left = PATIENCE - (_spent() - start)
         process = _forked(
-            lambda chosen=chosen: _tried(fault, chosen, known.seconds, start + PATIENCE)
+            lambda chosen=chosen, left=left: _tried(fault, chosen, known.seconds, left)
         )
         answer, status = _answer(process)
         if answer is None:
@@ -243,12 +249,12 @@ def tried(fault: Fault, known: Baseline) -> Outcome:
             outcome.tried += count
         if outcome.how:
             break
-    outcome.seconds = time.monotonic() - start
+    outcome.seconds = _spent() - start
     return outcome
 
 
-def _tried(fault: Fault, tests: list[str], seconds: dict, deadline: float) -> tuple[str, int]:
-    signal.setitimer(signal.ITIMER_REAL, PATIENCE)  # the import may hang too
+def _tried(fault: Fault, tests: list[str], seconds: dict, patience: float) -> tuple[str, int]:
+    _end_after(PATIENCE)  # the import may hang too
     sys.meta_path.insert(0, _Planted(fault))
     try:
         import autodiff  # noqa: F401
@@ -256,7 +262,7 @@ def _tried(fault: Fault, tests: list[str], seconds: dict, deadline: float) -> tu
         import optim  # noqa: F401
     except Exception:
         return "import", 0
-    chosen = _Chosen(tests, seconds, deadline)
+    chosen = _Chosen(tests, seconds, patience)
     code = _run([*sorted({test.partition("::")[0] for test in tests}), "-x"], chosen)
     if code == pytest.ExitCode.INTERRUPTED and not chosen.count:
         return "collection", 0
@@ -266,6 +272,17 @@ def _tried(fault: Fault, tests: list[str], seconds: dict, deadline: float) -> tu
 
 
 # Processes
+
+
+def _spent() -> float:
+    """The processor time of this process and of those it has waited for, in seconds."""
+    return sum(os.times()[:4])
+
+
+def _end_after(seconds: float) -> None:
+    """End this process when it has taken so much more processor time, or waits for too long."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, ASLEEP * seconds)
 
 
 def spread(function: Callable, tasks: list, jobs: int) -> Iterator[Any]:
@@ -301,7 +318,8 @@ def _run(arguments: list[str], plugin: Any) -> int:
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)
     os.dup2(quiet, 2)
-    options = ["-q", "--tb=no", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestWarning"]
+    options = "-q --tb=no --assert=plain -p no:cacheprovider".split()
+    options += ["-W", "ignore::pytest.PytestWarning"]
     return pytest.main([*options, *arguments], plugins=[plugin])
 
 

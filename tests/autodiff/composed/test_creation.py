@@ -222,3 +222,10 @@ def test_ragged_data_name_the_depth():
 def test_long_lists_and_deep_ones():
     assert tensor([float(i) for i in range(100_000)]).shape == (100_000,)
     assert tensor([[[[[[[1.0]]]]]]]).shape == (1,) * 7
+
+
+def test_sequences_of_arrays_are_stacked_in_their_nesting():
+    a, b = np.array([1.0, 2.0]), np.array([3.0, 4.0])
+    x = autodiff.tensor([[a, b], [b, a], [a, a]])
+    assert x.shape == (3, 2, 2)
+    np.testing.assert_array_equal(x.numpy(), [[a, b], [b, a], [a, a]])

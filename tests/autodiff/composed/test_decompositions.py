@@ -405,6 +405,13 @@ def test_the_second_derivative_of_equal_eigenvalues_is_nan_rather_than_wrong():
         assert not h.isfinite().all()
 
 
+def test_the_second_derivative_of_det_is_nan_for_singular_matrices():
+    x = autodiff.tensor([[1.0, 2.0], [2.0, 4.0]], requires_grad=True)
+    (g,) = autodiff.autograd.grad(autodiff.linalg.det(x), x, create_graph=True)
+    g.sum().backward()
+    assert x.grad.isnan().all()
+
+
 def test_singular_values_of_zero_have_gradients():
     x = autodiff.zeros(3, 2, dtype=autodiff.float64).requires_grad_()
     (g,) = autodiff.autograd.grad(linalg.svd(x).S.sum(), x)

@@ -265,7 +265,11 @@ def test_closeness():
     assert autodiff.isclose(a, a).tolist() == [True, False, True]
     assert autodiff.isclose(a, a, equal_nan=True).tolist() == [True, True, True]
     assert autodiff.allclose(tensor([1.0]), tensor([1.0 + 1e-7]))
-    assert not a.allclose(a)
+    assert not a.allclose(a) and not np.allclose(a, a) and not np.isclose(a, a)[1]
+    one, zero = (tensor(x, dtype=autodiff.float64) for x in (1.0, 0.0))
+    for isclose in (autodiff.isclose, autodiff.allclose, np.isclose, np.allclose):
+        assert isclose(one + 0.9e-5, one) and not isclose(one + 1.1e-5, one)
+        assert isclose(zero + 0.9e-8, zero) and not isclose(zero + 1.1e-8, zero)
     assert tensor([1, 2]).equal(tensor([1.0, 2.0]))
     assert not tensor([1, 2]).equal(tensor([1]))
 

@@ -129,6 +129,12 @@ def test_an_error_names_the_shapes():
         autodiff.mv(autodiff.ones(2, 3), autodiff.ones(1, 3))
 
 
+@pytest.mark.parametrize("shapes", [[(2, 3), (2, 3)], [(2, 3), (3, 4), (2, 3)]])
+def test_chain_matmul_names_the_shapes_that_do_not_fit(shapes):
+    with pytest.raises(RuntimeError, match=r"chain_matmul: shapes \(.*\) and \(2, 3\)"):
+        autodiff.chain_matmul(*[autodiff.ones(*shape) for shape in shapes])
+
+
 def test_dtypes_are_not_converted_silently():
     with pytest.raises(RuntimeError, match="float32 and float64"):
         autodiff.ones(2, 2) @ autodiff.ones(2, 2, dtype=autodiff.float64)

@@ -109,10 +109,16 @@ def test_multinomial_draws_in_proportion_and_without_repeats():
     assert rows.dtype is autodiff.int64
     assert np.all(np.sort(rows.numpy()) == [0, 2])
     np.testing.assert_allclose((rows.numpy()[:, 0] == 2).mean(), 0.75, atol=0.02)
+    first = autodiff.multinomial(tensor([1.0, 2.0, 5.0]).expand(N, 3), 2).numpy()[:, 0]
+    np.testing.assert_allclose(np.bincount(first) / N, [1 / 8, 2 / 8, 5 / 8], atol=0.02)
     assert autodiff.multinomial(tensor([[0.0, 1.0], [1.0, 0.0]]), 4, True).tolist() == [
         [1] * 4,
         [0] * 4,
     ]
+
+
+def test_bernoulli_is_certain_at_0_and_1():
+    assert autodiff.bernoulli(tensor([0.0, 1.0]).expand(50, 2)).tolist() == [[0.0, 1.0]] * 50
 
 
 def test_normal_takes_tensors_for_mean_and_deviation():
@@ -153,7 +159,11 @@ t.bernoulli(t.tensor([float("nan")]))
 t.bernoulli(t.tensor([1]))
 t.multinomial(t.tensor([0.1, 0.9]), 3)
 t.multinomial(t.tensor([0.0, 0.0]), 1)
+t.multinomial(t.tensor([[1.0, 1.0], [0.0, 0.0]]), 1)
 t.multinomial(t.tensor([-1.0, 1.0]), 1)
+t.multinomial(t.tensor([-1.0, 3.0]), 1)
+t.multinomial(t.tensor([1.0, float("inf")]), 1)
+t.multinomial(t.tensor([1.0, float("nan")]), 1)
 t.multinomial(t.tensor([1, 1]), 1)
 t.multinomial(t.tensor([1.0]), 0)
 t.multinomial(t.ones(2, 2, 2), 1)

@@ -73,6 +73,8 @@ def test_lower_median_is_taken_and_nan_counts_only_for_median():
     assert tensor([4.0, nan, 1.0]).nanmedian().item() == 1
     assert tensor([[4.0, nan, 1.0]]).median(1).indices.tolist() == [1]
     assert tensor([[4.0, nan, 1.0]]).nanmedian(1).indices.tolist() == [2]
+    with pytest.raises(NotImplementedError, match="nanmedian"):
+        tensor([True]).nanmedian()
 
 
 def test_quantile_interpolates_and_its_gradient_goes_to_the_neighbours():
@@ -154,3 +156,11 @@ def test_means_of_equal_float32_elements_are_exact_to_a_few_units(n: int):
     found = autodiff.full((200, n), 0.1).mean(-1)._array
     np.testing.assert_allclose(found, np.float32(0.1), rtol=6e-7)
     assert autodiff.full((3, n), 1.0).sum(-1, keepdim=True).stride() == (1, 1)
+
+
+def test_max_and_min_of_two_tensors_are_elementwise():
+    x, y = tensor([1.0, 4.0]), tensor([3.0, 2.0])
+    assert x.max(y).tolist() == x.max(other=y).tolist() == [3.0, 4.0]
+    assert x.min(y).tolist() == autodiff.min(x, other=y).tolist() == [1.0, 2.0]
+    with pytest.raises(TypeError, match="dim or other"):
+        x.max(0, other=y)

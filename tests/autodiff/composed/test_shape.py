@@ -78,7 +78,7 @@ MOVED = """
     L.meshgrid(v,w,indexing='ij'); L.meshgrid(v,w,indexing='xy'); L.meshgrid(v,s,indexing='xy');
     L.meshgrid(v,w,u,indexing='xy'); L.meshgrid(x,s); L.meshgrid([v,w],indexing='xy');
     L.meshgrid(v,indexing='zz'); L.meshgrid(v,ints[0]); L.meshgrid(v,indexing='xy'); x.clone();
-    ints.flip(0); ints.roll(1); L.clone(x);
+    ints.flip(0); ints.roll(1); L.clone(x); L.clone(2.0); L.clone(np.ones(3));
 """
 COPIES = """
     L.cartesian_prod(v,w); L.cartesian_prod(v,w,u); L.cartesian_prod(v); L.cartesian_prod(x,v);
@@ -113,6 +113,17 @@ def test_flip_and_roll_are_copies():
     for copy in (x.flip(0), x.roll(1), x.clone()):
         copy.fill_(9)
     assert x.tolist() == [0, 1, 2, 3]
+
+
+def test_windows_are_views_of_memory_in_any_order():
+    base = autodiff.tensor(np.arange(60.0).reshape(3, 4, 5))
+    for axes in ((1, 0, 2), (2, 1, 0), (0, 2, 1)):
+        x = base.permute(*axes) * 1  # in memory of its own, in the order of the base
+        windows = x.unfold(1, 2, 1)
+        expected = np.lib.stride_tricks.sliding_window_view(x.numpy(), 2, 1)
+        np.testing.assert_array_equal(windows.numpy(), expected)
+        x[0, 1, 0] = 99.0
+        assert windows[0, 0, 0, 1] == windows[0, 1, 0, 0] == 99.0
 
 
 def test_view_names_shape_and_strides_where_it_is_impossible():

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -143,7 +144,7 @@ def test_a_mean_in_place_of_a_sum_shrinks_to_two_elements_and_a_number():
         return multiply(x, y)
 
     report = told(test_mean)
-    assert "x0 = array([0.1, 0.1], 'float64')" in report
+    assert re.search(r"x0 = array\(\[+0\.1\]*, \[*0\.1\]+, 'float64'\)", report)
     assert "x1 = array(0.1, 'float64')" in report
 
 
