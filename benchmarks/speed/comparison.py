@@ -120,8 +120,9 @@ class Outcome:
         """Of the two contenders' times."""
         ratios = np.divide(self.seconds[contender], self.seconds[reference])
         low, median, high = np.quantile(ratios, [0.25, 0.5, 0.75])
-        thirds = [np.median(part) for part in np.array_split(ratios, 3) if len(ratios) >= 9]
-        return Ratio(float(median), float(min(low, *thirds, low)), float(max(high, *thirds, high)))
+        parts = np.array_split(ratios, 3) if len(ratios) >= 9 else []  # fewer tell of no drift
+        thirds = [np.median(part) for part in parts]
+        return Ratio(float(median), float(min([low, *thirds])), float(max([high, *thirds])))
 
 
 def check(given: list[float], wanted: list[float], dtype: str, reference: str) -> None:

@@ -1,7 +1,6 @@
 """`python -m benchmarks speed`: times workloads by name, with the results in tables."""
 
 import argparse
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from benchmarks.learn.pictures import canvas
 from benchmarks.results import Table
 from benchmarks.speed import convolution, operations, report
 from benchmarks.speed.comparison import Outcome, compare
-from benchmarks.speed.contenders import CONTENDERS, PACKAGES, installed
+from benchmarks.speed.contenders import CONTENDERS, PACKAGES
 from benchmarks.speed.workloads import WORKLOADS
 
 COMPILING = ("torch-compile", "jax")
@@ -98,9 +97,7 @@ def speed(
         ("contender", contenders or [], list(CONTENDERS)),
     ):
         if unknown := [name for name in given if name not in known]:
-            choices = ", ".join(known)
-            print(f"speed: no {kind} {unknown[0]!r}; choose from {choices}", file=sys.stderr)
-            return 2
+            return results.refuse("speed", kind, unknown[0], known)
     if plot is not None:
         canvas(1)  # without matplotlib better said now than after the timing
     rounds = rounds or (3 if quick else 30)
@@ -177,14 +174,10 @@ def speed(
 
 def _chosen(contenders: list[str] | None, quick: bool) -> list[str]:
     """The contenders that can be timed here; says which are left out, and why."""
+    wanted = [name for name in CONTENDERS if name == "hand" or name in (contenders or CONTENDERS)]
     chosen = []
-    for name, contender in CONTENDERS.items():
-        if name != "hand" and name not in (contenders or CONTENDERS):
-            continue
-        if contender.needs and not installed(contender.needs):
-            why = f"{contender.needs} is not installed (pip install 'tapegrad[peers]')"
-            print(f"{name} left out: {why}")
-        elif quick and name in COMPILING and not contenders:
+    for name in results.present(wanted):
+        if quick and name in COMPILING and not contenders:
             print(f"{name} left out: compiling takes longer than a quick run (--contenders {name})")
         else:
             chosen.append(name)

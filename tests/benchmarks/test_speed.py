@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks import results
 from benchmarks.__main__ import main
 from benchmarks.speed import convolution, operations, report, timings, worker
 from benchmarks.speed.comparison import Outcome, RefusedError, check, compare
@@ -222,7 +223,7 @@ def test_speed_refuses_unknown_workloads_in_one_line(capsys):
 
 
 def test_speed_prints_a_table_and_writes_every_number(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(timings, "installed", lambda distribution: "")
+    monkeypatch.setattr(results, "installed", lambda distribution: "")
     path = tmp_path / "numbers.json"
     arguments = ["speed", "W3", "--quick", "--rounds", "2", "--json", str(path)]
     assert main([*arguments, "--also", f"{OURS}:same"]) == 0
