@@ -5,11 +5,18 @@ import numpy as np
 from autodiff.families import general
 from autodiff.ops.linalg import matmul
 from autodiff.ops.reduce import mean
+from autodiff.ops.shape import cast
 from autodiff.primitive import shared
 
 
 def _centred(x, eps):
-    """The elements less their row's mean, and 1 / sqrt(variance + eps) of each row."""
+    """The elements less their row's mean, and 1 / sqrt(variance + eps) of each row.
+
+    Of float16 in float32, for the squares.
+    """
+    if x.dtype == np.float16:
+        centred, scale = _centred(cast(x, dtype=np.dtype(np.float32)), eps)
+        return cast(centred, dtype=x.dtype), cast(scale, dtype=x.dtype)
     x = x - mean(x, axis=-1, keepdims=True)
     return x, 1 / np.sqrt(mean(np.square(x), axis=-1, keepdims=True) + eps)
 

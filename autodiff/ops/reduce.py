@@ -4,6 +4,7 @@ Forwards call ufunc.reduce, which spares the 1 to 3 us that np.sum and its like 
 """
 
 import math
+from functools import wraps
 
 import numpy as np
 
@@ -56,6 +57,19 @@ def _reducer(ufunc):
     return forward
 
 
+def _wide(forward):
+    """`forward`, of float16 in float32, as in PyTorch: sums and squares soon exceed 65 504."""
+
+    @wraps(forward)
+    def widened(x, /, **parameters):
+        if x.dtype.char == "e":
+            return forward(x.astype(np.float32), **parameters).astype(np.float16)
+        return forward(x, **parameters)
+
+    return widened
+
+
+@_wide
 def _mean(x, /, axis=None, keepdims=False):
     """The sum over axes, divided by the number of elements."""
     return _sum(x, axis=axis, keepdims=keepdims) / _count(x.shape, axis)
@@ -143,6 +157,7 @@ cumprod = general(_cumprod, numpy=np.multiply.accumulate, x=_cumprod_x)
 # Moments and norms
 
 
+@_wide
 def _var(x, /, axis=None, ddof=0, keepdims=False):
     """The mean squared distance from the mean over axes, with n - ddof for n."""
     n = _count(x.shape, axis)
@@ -153,12 +168,13 @@ def _var(x, /, axis=None, ddof=0, keepdims=False):
 def _var_x(g, x, axis, ddof, keepdims):
     n = _count(x.shape, axis)
     g = _put_back(g * 2 / max(n - ddof, 0), x.shape, axis, keepdims)
-    return g * (x - np.add.reduce(x, axis=axis, keepdims=True) / n)
+    return g * (x - mean(x, axis=axis, keepdims=True))
 
 
+@_wide
 def _std(x, /, axis=None, ddof=0, keepdims=False):
     """The square root of the variance over axes."""
-    return np.sqrt(_var(x, axis, ddof, keepdims))
+    return np.sqrt(_var(x, axis=axis, ddof=ddof, keepdims=keepdims))
 
 
 def _std_x(g, x, out, axis, ddof, keepdims):
@@ -166,6 +182,7 @@ def _std_x(g, x, out, axis, ddof, keepdims):
     return _var_x(g / (2 * np.where(out == 0, math.inf, out)), x, axis, ddof, keepdims)
 
 
+@_wide
 def _vector_norm(x, /, ord=2, axis=None, keepdims=False):
     """(sum |x|^ord)^(1 / ord) over axes, for a finite ord other than 0."""
     if ord != 2:

@@ -84,6 +84,9 @@ def _by_channels(
     if (running_mean is None) != (running_var is None):
         raise ValueError(f"{name}: give both running_mean and running_var, or neither")
     _check_channels(name, input, weight, bias, running_mean, running_var)
+    if input.dtype == float16:  # squares soon exceed its range
+        rest = running_mean, running_var, measure, momentum, weight, bias, eps
+        return _by_channels(name, input.float(), axes, *rest).half()
     column = -1, *(1 for _ in input.shape[2:])
     if measure and not n:
         x, var = input, input.new_ones(1)  # not nan, which the gradient of weight would be too
@@ -110,7 +113,8 @@ def _move(running: Tensor, now: Tensor, momentum: float) -> None:
     """Move running statistics towards those of a batch; examples (axis 0) count alike."""
     if running.requires_grad:
         raise RuntimeError("running statistics have no derivative; detach() them")
-    running.lerp_(now.detach().reshape(-1, running.numel()).mean(0), momentum)
+    now = now.detach().reshape(-1, running.numel()).mean(0)
+    running.lerp_(now.to(running.dtype), momentum)
 
 
 def group_norm(
@@ -189,8 +193,9 @@ def rms_norm(
     """
     axes = _last_axes("rms_norm", input, normalized_shape, weight)
     eps = finfo(input.dtype).eps if eps is None else eps
-    out = input * (input.square().mean(axes, keepdim=True) + eps).rsqrt()
-    return out if weight is None else (out * weight).to(input.dtype)
+    x = input.float() if input.dtype == float16 else input  # for the squares
+    out = x * (x.square().mean(axes, keepdim=True) + eps).rsqrt()
+    return (out if weight is None else out * weight).to(input.dtype)
 
 
 def _check_channels(name: str, input: Tensor, *vectors: Tensor | None) -> None:

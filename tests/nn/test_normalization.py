@@ -140,3 +140,28 @@ def test_running_statistics_follow_in_compiled_steps(name):
             run.note(getattr(F, name)(x, mean, var, weight, None, False))
 
     agree(scenario)
+
+
+@pytest.mark.parametrize(
+    ("normalised", "size", "slopes"),
+    [
+        (lambda x, w: F.layer_norm(x, (4,), w), 0.6836, [-3.149e-4, 7.095e-4, -4.870e-4, 9.24e-5]),
+        (lambda x, w: F.rms_norm(x, (4,), w), 4.512, [-2.68e-6, 1.474e-5, -1.056e-5, -1.69e-6]),
+        (
+            lambda x, w: F.batch_norm(x.reshape(4, 1), None, None, training=True)[:, 0] * w,
+            *(0.6836, [-3.149e-4, 7.095e-4, -4.870e-4, 9.24e-5]),
+        ),
+        (lambda x, w: F.group_norm(x.reshape(1, 4), 1) * w, 0.6836, None),
+    ],
+    ids=["layer_norm", "rms_norm", "batch_norm", "group_norm"],
+)
+def test_float16_is_normalised_where_its_squares_exceed_its_range(normalised, size, slopes):
+    # The values are PyTorch's, in float64.
+    x = autodiff.tensor([60000.0, 59000, 58000, 57000], dtype=autodiff.float16, requires_grad=True)
+    w = autodiff.tensor([1.0, 2.0, 0.5, 1.0], dtype=autodiff.float16)
+    out = normalised(x, w).sum()
+    out.backward()
+    assert out.dtype == x.grad.dtype == autodiff.float16
+    assert out.item() == pytest.approx(size, rel=2e-3)
+    if slopes is not None:
+        np.testing.assert_allclose(x.grad.numpy(), slopes, rtol=5e-3, atol=5e-7)

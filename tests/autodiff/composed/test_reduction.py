@@ -164,3 +164,16 @@ def test_max_and_min_of_two_tensors_are_elementwise():
     assert x.min(y).tolist() == autodiff.min(x, other=y).tolist() == [1.0, 2.0]
     with pytest.raises(TypeError, match="dim or other"):
         x.max(0, other=y)
+
+
+def test_float16_is_averaged_where_its_sum_exceeds_its_range():
+    x = tensor([60000.0, 59000, 58000, 57000], dtype=autodiff.float16, requires_grad=True)
+    for found, wanted in (
+        (x.mean(), 58500.0),
+        (x.std(), 1297.0),
+        ((x / 64).var(), 410.8),
+        (autodiff.linalg.vector_norm(x / 2), 58530.0),
+    ):
+        assert found.dtype == autodiff.float16
+        assert found.item() == pytest.approx(wanted, rel=1e-3)
+        assert np.isfinite(autograd.grad(found, x)[0].numpy()).all()
