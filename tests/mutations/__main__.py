@@ -49,12 +49,14 @@ def all_faults() -> list[Fault]:
     return [f for f in found if f.name not in EQUIVALENT]
 
 
-def chosen(found: list[Fault], count: int) -> list[Fault]:
+def chosen(found: list[Fault], count: int, seed: int = 0) -> list[Fault]:
     """So many faults, spread over the parts of the package as SHARES says."""
     parts = defaultdict(list)
     for fault in found:
         parts[next(part for part in SHARES if fault.path.startswith(part))].append(fault)
-    return [f for part, share in SHARES.items() for f in sample(parts[part], round(share * count))]
+    return [
+        f for part, share in SHARES.items() for f in sample(parts[part], round(share * count), seed)
+    ]
 
 
 def table(found: list[Outcome], title: str, key: Callable[[Fault], str]) -> str:
@@ -94,11 +96,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.mutations", description=__doc__)
     parser.add_argument("--only", default="", help="faults whose name or kind has this pattern")
     parser.add_argument("--count", type=int, default=400, help="how many faults (default 400)")
+    parser.add_argument("--seed", type=int, default=0, help="of another choice (default 0)")
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time (default 2)")
     parser.add_argument("--list", action="store_true", help="name the faults, and stop")
     options = parser.parse_args()
     found = [f for f in all_faults() if re.search(options.only, f"{f.kind} {f.name}")]
-    planted = chosen(found, options.count)
+    planted = chosen(found, options.count, options.seed)
     if options.list:
         sys.stdout.writelines(f"{f.kind:11} {f.name}\n" for f in planted)
         return

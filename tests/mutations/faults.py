@@ -115,20 +115,20 @@ def planted(fault: Fault, source: str) -> ast.Module:
     return ast.fix_missing_locations(tree)
 
 
-def sample(found: list[Fault], count: int) -> list[Fault]:
+def sample(found: list[Fault], count: int, seed: int = 0) -> list[Fault]:
     """So many of them, as evenly as can be over files and, in these, over kinds.
 
-    The choice depends on nothing but the faults' names.
+    The choice depends on nothing but the seed and the faults' names.
     """
+
+    def digest(fault: Fault) -> str:
+        return hashlib.sha256(f"{seed or ''}{fault.name}".encode()).hexdigest()
+
     strata: dict[tuple[str, str], list[Fault]] = {}
-    for fault in sorted(found, key=_digest):
+    for fault in sorted(found, key=digest):
         strata.setdefault((fault.path, fault.kind), []).append(fault)
     rank = {f: n for stratum in strata.values() for n, f in enumerate(stratum)}
-    return sorted(found, key=lambda f: (rank[f], _digest(f)))[:count]
-
-
-def _digest(fault: Fault) -> str:
-    return hashlib.sha256(fault.name.encode()).hexdigest()
+    return sorted(found, key=lambda f: (rank[f], digest(f)))[:count]
 
 
 # Where a node is
