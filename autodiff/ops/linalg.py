@@ -197,7 +197,7 @@ def _einsum_rule(g, operands, position, subscripts):
     factors = [g, *operands[:position], *operands[position + 1 :]]
     labels = [output, *terms[:position], *terms[position + 1 :]]
     sizes = _sized(labels, [x.shape for x in factors])
-    spare = iter(a for a in LETTERS if a not in output + "".join(terms))
+    spare = iter(a for a in LETTERS if a not in "".join(terms))
     result = ""
     for a, n in zip(terms[position], shape, strict=True):
         if a in result:  # on a diagonal: another label, tied to the first

@@ -5,16 +5,18 @@ along a direction d is computed from values of S, and must be the gradient times
 is the same for the derivative of S along directions of all arguments, which must first be right.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
 
 from autodiff.testing.failure import failure, mismatch
 from autodiff.testing.point import SAFETY, Numeric, Point, between, index, units
-from autodiff.testing.report import GradcheckError, Kink, Report, Row, snippet
+from autodiff.testing.report import GradcheckError, Kink, Report, Row
+from autodiff.testing.snippet import snippet
 from autodiff.testing.subject import OnceDifferentiableError, PlainSubject, Subject, TensorSubject
+
+__tracebackhide__ = True  # pytest shows the line of the test
 
 RTOL = {"complex step": 1e-12, "differences": 1e-8}
 
@@ -67,13 +69,16 @@ def check_gradients(
             f"check_gradients takes order 1 or 2, modes 'reverse' and 'forward', method 'auto', "
             f"'complex' or 'differences'; got {order=}, {modes=}, {method=}"
         )
-    options = {"order": order, "modes": tuple(modes), "method": method, "directions": directions}
     subject = TensorSubject(fn, args)
-    with _reproduced("check_gradients", [fn], args, options | {"seed": seed}):
+    try:
         check = _Check(subject, method, directions, rtol, atol, seed)
         for n in range(1, order + 1):
             for mode in modes:
                 check.run(n, mode)
+    except GradcheckError as error:
+        options = {"order": order, "modes": tuple(modes), "method": method}
+        options |= {"directions": directions, "rtol": rtol, "atol": atol, "seed": seed}
+        raise _reproduced(error, check_gradients, [fn], args, options) from error.__cause__
     return check.report
 
 
@@ -102,11 +107,14 @@ def check_derivative(
     >>> report.worst < 1e-12
     True
     """
-    options = {"vjp": vjp, "method": method, "directions": directions, "seed": seed}
     doubled = tuple([_doubled(a) for a in args])
-    with _reproduced("check_derivative", [f, df], args, options):
+    try:
         check = _Check(PlainSubject(f, df, doubled, vjp), method, directions, rtol, atol, seed)
-        check.run(1, "reverse")
+        check.run(1, "by hand")
+    except GradcheckError as error:
+        options = {"vjp": vjp, "method": method, "directions": directions}
+        options |= {"rtol": rtol, "atol": atol, "seed": seed}
+        raise _reproduced(error, check_derivative, [f, df], args, options) from error.__cause__
     return check.report
 
 
@@ -116,17 +124,19 @@ def _doubled(x: Any) -> Any:
     return np.array(x, np.float64) if is_float else x
 
 
-@contextmanager
 def _reproduced(
-    check: str, functions: Sequence[Any], args: tuple, options: dict[str, Any]
-) -> Iterator[None]:
-    """Add to what is raised the code that makes the same call again."""
+    error: GradcheckError,
+    check: Callable[..., Any],
+    functions: Sequence[Any],
+    args: tuple,
+    options: dict[str, Any],
+) -> GradcheckError:
+    """The error with the code that makes the same call again."""
     try:
-        yield
-    except GradcheckError as error:
-        told = ", ".join(f"{name}={value!r}" for name, value in options.items())
-        code = snippet(check, functions, args, told)
-        raise GradcheckError(f"{error}\nto reproduce:\n\n{code}") from error.__cause__
+        code = snippet(check, functions, args, options)
+    except Exception as problem:  # of what was passed on: the error is worth more than the code
+        code = f"(there is no code for these arguments: {problem!r})"
+    return GradcheckError(f"{error}\nto reproduce:\n\n{code}", error.argument, error.order)
 
 
 class _Check:
@@ -175,7 +185,7 @@ class _Check:
     ) -> tuple[float, str] | None:
         """The relative error along a direction and the numeric method; None at a kink."""
         if given.shape != self.point.arrays[i].shape:
-            raise GradcheckError(failure(self.point, order, mode, i, given))
+            raise self.wrong(order, mode, i, given)
         found = self.point.analytic(order, mode, i, given, direction)
         numeric = self.point.numeric(order, i, direction)
         scale = self.point.scale(order, i, direction, numeric, np.sum(np.abs(given * direction)))
@@ -186,13 +196,18 @@ class _Check:
                 numeric = other  # a branch cut, or digits lost by complex arithmetic
         if not self.agree(found, numeric, scale):
             if not self.kinked(order, mode, i, given, direction, found):
-                raise GradcheckError(failure(self.point, order, mode, i, given))
+                raise self.wrong(order, mode, i, given)
             return None
         at_kink = numeric.method == "differences" and self.point.bent(order, i, direction, scale)
         if at_kink and self.kinked(order, mode, i, given, direction, found):
             return None  # though the mean of both slopes is what is given
         apart = abs(found - numeric.value)
         return apart / (max(scale, 1e12 * self.atol) or 1.0), numeric.method
+
+    def wrong(self, order: int, mode: str, i: int, given: np.ndarray) -> GradcheckError:
+        """What to raise of the derivative by array i."""
+        text = failure(self.point, order, mode, i, given)
+        return GradcheckError(text, self.point.subject.names[i], order)
 
     def agree(self, found: float, numeric: Numeric, scale: float) -> bool:
         """Whether a derivative is the numeric one, as far as that is known."""
@@ -238,7 +253,9 @@ class _Check:
                 place = index(k, apart.shape)
                 raise GradcheckError(
                     f"{mismatch(name, order, 'reverse', place, *pair)}\n"
-                    f"likely cause: digits are lost in {array.dtype}, for it is right in float64"
+                    f"likely cause: digits are lost in {array.dtype}, for it is right in float64",
+                    name,
+                    order,
                 )
             self.report.rows.append(Row(name, order, str(array.dtype), "float64 run", error))
 

@@ -17,7 +17,6 @@ OF_OUTPUT: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 OF_INPUT: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "x": lambda x: x,
-    "1 / x": lambda x: 1 / x,
     "x²": lambda x: x**2,
     "cos(x)": np.cos,
     "sin(x)": np.sin,
@@ -45,14 +44,22 @@ class Evidence:
     expected_rows: np.ndarray | None
     lengths: dict[int, str]
 
+    def is_right(self) -> bool:
+        """Whether both gradients agree to five digits, where that is known."""
+        return self.given.shape == self.x.shape and _alike(self.given, self.expected)
 
-def likely_cause(evidence: Evidence) -> str:
-    """The first explanation that fits all of the gradient."""
-    for explanation in (_not_finite, _shape, _nothing, _constant, _order, _factor, _place):
+
+NOT_RECOGNISED = "not recognised: no constant factor, transposition or missing factor explains it"
+
+
+def likely_causes(evidence: Evidence) -> list[str]:
+    """All explanations that fit all of the gradient; NOT_RECOGNISED if there is none."""
+    for explanation in (_not_finite, _shape, _nothing):
         cause = explanation(evidence)
         if cause:
-            return cause
-    return "not recognised: no constant factor, transposition or missing factor explains it"
+            return [cause]
+    causes = [_constant(evidence), _order(evidence), *_factors(evidence)]
+    return [c for c in causes if c] or [_place(evidence) or NOT_RECOGNISED]
 
 
 def _not_finite(e: Evidence) -> str | None:
@@ -70,13 +77,10 @@ def _shape(e: Evidence) -> str | None:
         axes = [*range(extra), *[extra + k for k, (n, m) in enumerate(lengths) if n != m == 1]]
         summed = e.given.sum(tuple(axes)).reshape(-1)
         if axes and summed.size == e.x.size and _alike(summed.reshape(e.x.shape), e.expected):
-            return (
-                f"not summed over the axes {tuple(axes)}, along which the argument is broadcast: "
-                f"the gradient has shape {e.given.shape}, the argument {e.x.shape}"
-            )
+            return f"not summed over the axes {tuple(axes)}, along which the argument is broadcast"
     if e.given.shape == e.x.shape[::-1] and _alike(e.given.T, e.expected):
         return "transposed"
-    return f"the gradient has shape {e.given.shape}, the argument {e.x.shape}"
+    return "an axis is summed over, kept or added that should not be"
 
 
 def _nothing(e: Evidence) -> str | None:
@@ -117,17 +121,14 @@ def _order(e: Evidence) -> str | None:
     return None
 
 
-def _factor(e: Evidence) -> str | None:
-    """A factor for each element of the output or of the argument."""
+def _factors(e: Evidence) -> list[str]:
+    """Factors for each element of the output or of the argument."""
     if e.given_rows is None or e.expected_rows is None:
-        return None
-    names = _matching(e.given_rows, e.expected_rows, e.out, OF_OUTPUT)
-    for name, missing in names:
-        return _told(f"a factor {name} for each element of the output,", missing)
-    by_argument = e.given_rows.T, e.expected_rows.T
-    for name, missing in _matching(*by_argument, e.x.reshape(-1), OF_INPUT):
-        return _told(f"a factor {name}, x being the argument,", missing)
-    return None
+        return []
+    of_output = _matching(e.given_rows, e.expected_rows, e.out, OF_OUTPUT)
+    of_input = _matching(e.given_rows.T, e.expected_rows.T, e.x.reshape(-1), OF_INPUT)
+    causes = [_told(f"a factor {name} for each element of the output,", m) for name, m in of_output]
+    return causes + [_told(f"a factor {name}, x being the argument,", m) for name, m in of_input]
 
 
 def _told(what: str, missing: bool) -> str:

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+__tracebackhide__ = True
+
 LEVELS, ORDER = 26, 6
 FIRST_STEP = 2.0**-4
 

@@ -18,6 +18,8 @@ from autodiff.gradients import grad
 from autodiff.tensor import Tensor, make, taken
 from autodiff.testing.report import GradcheckError
 
+__tracebackhide__ = True
+
 
 def gradcheck(
     func: Callable[..., Any],

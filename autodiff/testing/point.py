@@ -1,5 +1,6 @@
 """The derivatives of a subject at its arguments: as it gives them, and computed from its values."""
 
+import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -8,6 +9,8 @@ import numpy as np
 from autodiff.testing import differences, stepped
 from autodiff.testing.report import GradcheckError
 from autodiff.testing.subject import OnceDifferentiableError, Subject
+
+__tracebackhide__ = True
 
 SAFETY = 30.0
 """How many times the estimated error of a numeric derivative is allowed for."""
@@ -33,14 +36,17 @@ class Point:
 
     def __init__(self, subject: Subject, method: str, rng: np.random.Generator) -> None:
         if not subject.arrays:
+            given = ", ".join([type(leaf).__name__ for leaf in subject.leaves]) or "none"
             raise ValueError(
                 "there is nothing to differentiate by: no argument is a Tensor or an array of "
-                "floats, and the function has no parameters"
+                f"floats, and the function has no parameters; got {given}"
             )
         self.subject, self.method, self.rng = subject, method, rng
         self.arrays = [_doubles(a) for a in subject.arrays]
         before = [a.copy() for a in self.arrays]
         self.out = [np.array(x) for x in subject.outputs(self.arrays)]
+        if not self.out:
+            raise ValueError("there is nothing to differentiate: the function returned no floats")
         self.check_untouched(before, "the function")
         again = subject.outputs(self.arrays)
         if not all(
@@ -56,6 +62,12 @@ class Point:
         self.along = [rng.uniform(-1, 1, a.shape) for a in self.arrays]
         self.given = self.gradients(1, self.arrays)
         self.check_untouched(before, "the backward pass")
+
+    def moved(self) -> "Point":
+        """The same with every element of the arguments changed by up to a third."""
+        subject = copy.copy(self.subject)
+        subject.arrays = [np.array(a * self.rng.uniform(0.7, 1.3, a.shape)) for a in self.arrays]
+        return Point(subject, self.method, self.rng)
 
     def check_untouched(self, before: Sequence[np.ndarray], who: str) -> None:
         """Raises: GradcheckError if arguments were written to."""
@@ -85,7 +97,7 @@ class Point:
         self, order: int, mode: str, i: int, given: np.ndarray, direction: np.ndarray
     ) -> float:
         """The derivative that the function itself gives."""
-        if mode == "reverse":
+        if mode != "forward":
             moving = direction != 0  # what is nan at a kink elsewhere does not count
             return float(np.sum(given[moving] * direction[moving]))
         along = None if order == 1 else self.along

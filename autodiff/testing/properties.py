@@ -2,13 +2,16 @@
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any
 
 from autodiff.tensor import Tensor
 from autodiff.testing.check import check_gradients
+from autodiff.testing.report import GradcheckError
 from autodiff.testing.strategies import broadcastable, tensors
+from autodiff.testing.subject import Bound
 
 try:
     import hypothesis
@@ -17,6 +20,8 @@ except ImportError as error:
     raise ImportError(
         "property-based tests need hypothesis, which is not installed: pip install 'tapegrad[test]'"
     ) from error
+
+__tracebackhide__ = True
 
 Drawn = str | st.SearchStrategy[Any]
 
@@ -33,7 +38,8 @@ def property_gradients(
     """A decorator that makes of a function of tensors a test of its gradients for pytest.
 
     Hypothesis draws the arguments, `check_gradients` checks the result, and what fails is shrunk
-    to the smallest shapes and simplest values. A module is tested too, its parameters included.
+    to the smallest shapes and simplest values: each argument and order on its own, as errors in an
+    ExceptionGroup, if examples fail in several. A module is tested too, its parameters included.
 
     arguments, named: what to draw for the parameters of the function, by position or by name: a
         strategy, or a template of a shape for a tensor of float64 (see strategies.template). If
@@ -51,6 +57,7 @@ def property_gradients(
     """
 
     def decorate(fn: Any) -> Callable[..., None]:
+        user = sys._getframe(1)
         is_module = hasattr(fn, "named_parameters")
         signature = inspect.signature(fn.forward if is_module else fn)
         strategies = _strategies(fn, signature, arguments, named, positive)
@@ -62,8 +69,12 @@ def property_gradients(
             for name, x in drawn.items():
                 if isinstance(x, Tensor) and not x.is_contiguous():
                     hypothesis.note(f"{name}: shape {tuple(x.shape)}, strides {x.stride()}")
-            subject = fn if is_module else _bound(fn, list(drawn), others)
-            check_gradients(subject, *drawn.values(), order=order, modes=modes, method=method)
+            subject = fn if is_module else Bound(fn, list(drawn), others)
+            try:
+                check_gradients(subject, *drawn.values(), order=order, modes=modes, method=method)
+            except GradcheckError as error:
+                kind = _kind(error.argument, error.order)
+                raise kind(str(error), error.argument, error.order) from error.__cause__
 
         left = [
             p.replace(default=p.empty)
@@ -73,11 +84,24 @@ def property_gradients(
         test.__signature__ = signature.replace(parameters=left)  # type: ignore[attr-defined]
         test.__name__ = _name(fn)
         chosen: dict[str, Any] = {} if max_examples is None else {"max_examples": max_examples}
-        return hypothesis.settings(deadline=None, phases=_phases(), **chosen)(
-            hypothesis.given(**strategies)(test)
+        property_test = hypothesis.given(**strategies)(test)
+        # Where pytest is to say that it failed; the second line of this code raises.
+        property_test.__code__ = property_test.__code__.replace(
+            co_filename=user.f_code.co_filename, co_firstlineno=user.f_lineno - 1
         )
+        return hypothesis.settings(deadline=None, phases=_phases(), **chosen)(property_test)
 
     return decorate
+
+
+@functools.cache
+def _kind(argument: str, order: int) -> type[GradcheckError]:
+    """A type of error for each derivative.
+
+    What is of one type and raised in one line is one fault to Hypothesis, which would shrink a
+    wrong first derivative to an example where only the second is wrong.
+    """
+    return type("GradcheckError", (GradcheckError,), {"__module__": GradcheckError.__module__})
 
 
 def _phases() -> list[hypothesis.Phase]:
@@ -95,10 +119,24 @@ def _strategies(
     """What to draw, by the names of the parameters, in their order."""
     parameters = {name: p for name, p in signature.parameters.items() if name != "self"}
     given = dict(zip(parameters, arguments)) | named
-    if len(given) != len(arguments) + len(named) or given.keys() - parameters.keys():
+    wrong = [f"it has no parameter {name!r}" for name in named if name not in parameters]
+    wrong += [
+        f"{name!r} is given by position and by name"
+        for name in named
+        if name in list(parameters)[: len(arguments)]
+    ]
+    if len(arguments) > len(parameters):
+        wrong.append(f"{len(arguments)} are given by position")
+    wrong += [
+        f"{name}={drawn!r} is neither a strategy nor a template such as 'N C'"
+        for name, drawn in given.items()
+        if not isinstance(drawn, (str, st.SearchStrategy))
+    ]
+    if wrong:
+        takes = ", ".join(parameters) or "nothing"
         raise TypeError(
-            f"property_gradients got strategies for {len(arguments)} arguments and for "
-            f"{sorted(named)}, but {_name(fn)} takes {list(parameters)}"
+            f"property_gradients cannot draw arguments for {_name(fn)}, which takes {takes}: "
+            f"{'; '.join(wrong)}"
         )
     if given:
         in_order = [(name, given[name]) for name in parameters if name in given]
@@ -121,19 +159,6 @@ def _strategies(
         name: tensors(together.map(itemgetter(i)), positive=positive)
         for i, name in enumerate(names)
     }
-
-
-def _bound(fn: Any, names: Sequence[str], others: dict[str, Any]) -> Any:
-    """fn, given the others, as a function of the named arguments in this order."""
-
-    @functools.wraps(fn)
-    def bound(*drawn: Any) -> Any:
-        return fn(**others, **dict(zip(names, drawn, strict=True)))
-
-    kind = inspect.Parameter.POSITIONAL_ONLY
-    parameters = [inspect.Parameter(name, kind) for name in names]
-    bound.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    return bound
 
 
 def _name(fn: Any) -> str:

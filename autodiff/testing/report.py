@@ -1,21 +1,17 @@
 """What a check of gradients found, as a table, and what it says of a gradient that is wrong."""
 
-import inspect
-import sys
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
-
-from autodiff import trees
-from autodiff.tensor import Tensor
-
-MOST_ELEMENTS = 1000
 
 
 class GradcheckError(AssertionError, RuntimeError):
-    """A gradient is not the numerical one, or the function is none that can be checked."""
+    """A gradient is not the numerical one, or the function is none that can be checked.
+
+    argument, order: by what the derivative is wrong, and which derivative; "" and 0 if it is none.
+    """
+
+    def __init__(self, message: str, argument: str = "", order: int = 0) -> None:
+        super().__init__(message)
+        self.argument, self.order = argument, order
 
 
 @dataclass(frozen=True)
@@ -74,72 +70,3 @@ class Report:
             for r in self.rows
         ]
         return "\n".join([*lines, *map(str, self.kinks), *self.notes])
-
-
-def snippet(check: str, functions: Sequence[Any], args: tuple, options: str) -> str:
-    """Python code that makes the same call again: the values are exact."""
-    lines = ["from numpy import array, inf, nan"]
-    lines += [f"from autodiff.testing import {check}", ""]
-    names = []
-    for function in functions:
-        line, name = _spelled_function(function)
-        lines += [line] if line else []
-        names.append(name)
-    for k, arg in enumerate(args):
-        lines.append(f"x{k} = {_spelled(arg)}")
-    call = ", ".join(
-        [*names, *[f"x{k}" for k in range(len(args))], *([options] if options else [])]
-    )
-    return "\n".join([*lines, f"{check}({call})"])
-
-
-def _spelled_function(function: Any) -> tuple[str, str]:
-    """An import or a remark, and the expression."""
-    if hasattr(function, "named_parameters"):
-        values = {name: p.detach().numpy() for name, p in function.named_parameters()}
-        load = "\n".join(f"{name} = {_spelled(value)}" for name, value in values.items())
-        remark = "\n".join(
-            f"#   {line}" for line in [*repr(function).splitlines(), *load.splitlines()]
-        )
-        return f"# module: the one below, with these parameters\n{remark}", "module"
-    function = getattr(function, "__wrapped__", function)
-    owner = getattr(function, "__self__", None)
-    target = owner if isinstance(owner, type) else function
-    module, name = getattr(target, "__module__", None), getattr(target, "__qualname__", "")
-    if isinstance(function, np.ufunc):
-        return f"from numpy import {function.__name__}", function.__name__
-    # What a decorator has replaced cannot be imported.
-    if module not in (None, "__main__") and getattr(sys.modules.get(module), name, None) is target:
-        suffix = "" if target is function else f".{function.__name__}"
-        return f"from {module} import {name}", name + suffix
-    called = getattr(function, "__name__", type(function).__name__)
-    called = called if called.isidentifier() else "fn"
-    try:
-        place = f"{inspect.getsourcefile(function)}, line {inspect.getsourcelines(function)[1]}"
-    except (OSError, TypeError):
-        place = repr(function)
-    return f"# {called}: {place}", called
-
-
-def _spelled(x: Any) -> str:
-    """The expression of an argument, with exact values unless it is very large."""
-    if not trees.is_leaf(x):
-        return repr(trees.mapped(lambda leaf: _Spelled(_spelled(leaf)), x))
-    if isinstance(x, Tensor):
-        x = x.detach()._array
-    if not isinstance(x, np.ndarray):
-        return repr(x)
-    if x.size > MOST_ELEMENTS:
-        return f"...  # {x.dtype} of shape {x.shape}, too large to print"
-    if x.size == 0:
-        return f"array([], {x.dtype.name!r}).reshape({x.shape})"
-    return f"array({x.tolist()!r}, {x.dtype.name!r})"
-
-
-class _Spelled(str):
-    """Text that is its own repr."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return str(self)

@@ -16,6 +16,8 @@ from autodiff.gradients import grad
 from autodiff.stateless import functional_call
 from autodiff.tensor import Tensor, make
 
+__tracebackhide__ = True
+
 
 class OnceDifferentiableError(Exception):
     """The function says that it has no second derivative."""
@@ -178,6 +180,20 @@ class PlainSubject(Subject):
                 f"df must give a gradient for each of {', '.join(self.names)}; got {len(found)}"
             )
         return [np.asarray(g, np.float64) for g in found]
+
+
+class Bound:
+    """A function, given some arguments by name, as a function of the named ones in this order."""
+
+    def __init__(
+        self, fn: Callable[..., Any], names: Sequence[str], others: dict[str, Any]
+    ) -> None:
+        self.fn, self.names, self.others = fn, list(names), others
+        kind = inspect.Parameter.POSITIONAL_ONLY
+        self.__signature__ = inspect.Signature([inspect.Parameter(n, kind) for n in names])
+
+    def __call__(self, *args: Any) -> Any:
+        return self.fn(**self.others, **dict(zip(self.names, args, strict=True)))
 
 
 def is_float(x: Any) -> bool:

@@ -154,6 +154,19 @@ def test_refusals_say_what_was_given(key, error, message):
         autodiff.ones(2, 3)[key]
 
 
+@pytest.mark.parametrize("key", [7, (0, 7)])
+def test_an_error_shows_the_key_as_it_was_given(key):
+    with pytest.raises(IndexError) as caught:
+        autodiff.ones(2, 3)[key]
+    assert f"key={key})" in str(caught.value)
+
+
+def test_what_one_index_along_an_axis_gives_is_contiguous_as_in_pytorch():
+    x, i = autodiff.arange(24.0).reshape(2, 3, 4), autodiff.tensor([0, 1, 1])
+    assert x[:, i].stride() == (12, 4, 1)
+    assert x[:, :, i].view(-1)[:4].tolist() == [0, 1, 1, 4]
+
+
 def test_a_uint8_tensor_is_a_mask():
     mask = autodiff.tensor([1, 0]).to(autodiff.uint8)
     assert autodiff.tensor([3, 4])[mask].tolist() == [3]

@@ -1,5 +1,6 @@
 """Writing in place: PyTorch's values and gradients, or an error before anything is written."""
 
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -694,6 +695,16 @@ def test_a_tensor_written_in_place_is_the_same_tensor_in_the_same_memory():
     assert y.detach().numpy() is memory
     assert y.add_(1) is y
     assert y.zero_() is y
+
+
+@pytest.mark.parametrize("key", [slice(2), autodiff.tensor([3, 5]), (slice(2), 0)])
+def test_writing_some_elements_copies_no_others(key):
+    x = autodiff.zeros(100_000, 2)
+    tracemalloc.start()
+    x[key] = 1.0
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < x.nbytes / 10
 
 
 def test_a_retained_gradient_is_that_of_the_last_value():

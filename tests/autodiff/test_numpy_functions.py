@@ -64,6 +64,7 @@ EXPRESSIONS = [
     *("np.add.reduce(x)", "np.add.reduce(x, axis=None)", "np.add.reduce(x, 1, keepdims=True)"),
     *("np.multiply.reduce(x, -1)", "np.maximum.reduce(x, 1)", "np.minimum.reduce(x)"),
     *("np.logical_and.reduce(b)", "np.logical_or.reduce(b, axis=1)", "np.logaddexp.reduce(x, 1)"),
+    "np.logaddexp.reduce(x)",
     *("np.add.accumulate(x)", "np.multiply.accumulate(x, 1)", "np.maximum.accumulate(x)"),
     "np.minimum.accumulate(x, axis=1)",
     *("np.allclose(x, x + 1e-9)", "np.allclose(x, y, rtol=10, atol=1)", "np.allclose(odd, odd)"),

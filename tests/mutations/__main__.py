@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from tests.mutations import trial
 from tests.mutations.equivalent import EQUIVALENT
-from tests.mutations.faults import Fault, faults, sample
+from tests.mutations.faults import DECISIONS, Fault, faults, sample
 from tests.mutations.trial import ROOT, Outcome
 
 ENGINE = """tape gradients inplace versions indexing primitive families tensor dtypes grad_modes
@@ -20,7 +20,8 @@ SHARES = {"autodiff/ops/": 0.5, "autodiff/composed/": 0.2, "autodiff/": 0.3}
 """Which part of the faults is planted in the derivative rules and their operations, in what is
 composed of them, and in the engine."""
 
-UNUSED = ("compiler", "data", "testing", "utils", "test_checkpoint.py", "test_promises.py")
+UNUSED = """compiler data testing utils test_checkpoint.py test_compiled.py
+    test_promises.py""".split()
 """Tests that are not run: of other code, and those of 20 000 steps, which take too long."""
 
 
@@ -33,10 +34,13 @@ def checked_files() -> list[str]:
 
 
 def test_files() -> list[str]:
-    """The test files that are to catch them: those of autodiff, less what is about other code."""
-    found = sorted((ROOT / "tests/autodiff").rglob("test_*.py"))
-    paths = [path.relative_to(ROOT / "tests/autodiff") for path in found]
-    return [f"tests/autodiff/{path}" for path in paths if path.parts[0] not in UNUSED]
+    """The test files that are to catch them: of autodiff and nn, less what is about other code."""
+    found = []
+    for folder in ("autodiff", "nn"):
+        paths = sorted((ROOT / "tests" / folder).rglob("test_*.py"))
+        paths = [path.relative_to(ROOT / "tests") for path in paths]
+        found += [f"tests/{path}" for path in paths if path.parts[1] not in UNUSED]
+    return found
 
 
 def all_faults() -> list[Fault]:
@@ -98,9 +102,14 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=400, help="how many faults (default 400)")
     parser.add_argument("--seed", type=int, default=0, help="of another choice (default 0)")
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time (default 2)")
+    parser.add_argument(
+        "--decisions", action="store_true", help="also faults in conditions, limits and checks"
+    )
     parser.add_argument("--list", action="store_true", help="name the faults, and stop")
     options = parser.parse_args()
     found = [f for f in all_faults() if re.search(options.only, f"{f.kind} {f.name}")]
+    if not options.decisions:
+        found = [f for f in found if f.kind not in DECISIONS]
     planted = chosen(found, options.count, options.seed)
     if options.list:
         sys.stdout.writelines(f"{f.kind:11} {f.name}\n" for f in planted)

@@ -3,66 +3,60 @@
 EQUIVALENT: dict[str, str] = {
     "autodiff/composed/creation.py:_line: (end - start) / max(steps - 1, 1) -> (end - start) / "
     "max(steps - 1, 2)": "with up to two steps this is multiplied by 0",
-    "autodiff/composed/linalg.py:chain_matmul: sizes[i] * sizes[k + 1] * sizes[j + 1] -> "
-    "sizes[i] * sizes[k + 1] * sizes[j]": "another order of products that costs more",
     "autodiff/composed/reduction.py:quantile: for a in range(array.ndim) -> for a in "
     "range(array.ndim + 1)": "zip() leaves out the one too many",
-    "autodiff/function.py:_Plan.__init__: tuple(range(len(rules))) -> "
-    "range(len(rules))": "as good a sequence",
     "autodiff/function.py:_backward: any((isinstance(g, Tensor) for g in parts.values())) -> "
-    "all((isinstance(g, Tensor) for g in "
-    "parts.values()))": "the parts are arrays or Tensors, all of them",
+    "all((isinstance(g, Tensor) for g in parts.values()))": (
+        "the parts are arrays or Tensors, all of them, for rules are linear in the gradient"
+    ),
     "autodiff/function.py:_record: 0 if t is None else t._version -> 1 if t is None else "
     "t._version": "the version of None is not asked for",
-    "autodiff/indexing.py:read: if _is_plain(key) or (key.__class__ is tuple and "
-    "all(map(_is_plain, key))) -> if False and (_is_plain(key) or (key.__class__ is tuple and "
-    "all(map(_is_plain, key))))": "the longer way to the same view",
-    "autodiff/indexing.py:read: tuple([() if _is_array(item) else (item,) for item in then]) "
-    "-> [() if _is_array(item) else (item,) for item in then]": "as good a sequence",
     "autodiff/inplace.py:_linear_node: plan.save([like] * len(nodes), None, params) -> "
     "plan.save([like], None, params)": "only the shape of the first is saved",
-    "autodiff/ops/activation.py:_leaky_relu: 0 < slope <= 1 -> 1 < "
-    "slope <= 1": "the slower way to the same numbers",
+    "autodiff/ops/activation.py:_leaky_relu: 0 < slope <= 1 -> 1 < slope <= 1": (
+        "the slower way to the same numbers, but for infinity times a slope that rounds to 0"
+    ),
     "autodiff/ops/activation.py:elu: elementwise(_elu, promote='keep', x=_elu_x) -> "
     "elementwise(_elu, x=_elu_x)": "the dtype in common with no other argument is its own",
     "autodiff/ops/decompositions.py:_computed: continue -> pass": "nothing follows in the loop",
-    "autodiff/ops/decompositions.py:_svd_x: m < "
-    "n -> m <= n": "for a square matrix both formulas add a projection that is 0",
-    "autodiff/ops/index.py:_single_axis: len(indices) == 1 and form == ((slice(None),),) * "
-    "axis + ((),) -> len(indices) != 1 and form == ((slice(None),),) * "
-    "axis + ((),)": "the longer way to the same elements",
     "autodiff/ops/index.py:indices_within: elementwise(_indices, name='indices', "
     "promote='keep', view=True, check=_check_indices, body=lambda indices, axis, count, "
     "error=None: indices) -> elementwise(_indices, name='indices', view=True, "
-    "check=_check_indices, body=lambda indices, axis, count, "
-    "error=None: indices)": "the dtype in common with no other argument is its own",
+    "check=_check_indices, body=lambda indices, axis, count, error=None: indices)": (
+        "the dtype in common with no other argument is its own"
+    ),
     "autodiff/ops/linalg.py:_einsum: x if labels == output else x.transpose([labels.index(a) "
-    "for a in output]) -> x.transpose([labels.index(a) for a "
-    "in output])": "the axes put in the order they have",
+    "for a in output]) -> x.transpose([labels.index(a) for a in output])": (
+        "the axes put in the order they have; no operand is returned as it is"
+    ),
     "autodiff/ops/linalg.py:linear: np.dot(g, w) if g.ndim == 2 else matmul(g, w) -> np.dot(g, "
     "w) if g.ndim == 3 else matmul(g, w)": "np.dot and matmul give the same for these axes",
     "autodiff/ops/recurrent.py:_product: math.gcd(n, 4) if n * inner * size < 4000000 else 1 "
-    "-> 1": "one product, slower, in place of those of blocks of rows",
-    "autodiff/ops/reduce.py:_vector_norm_x: ord > 1 "
-    "-> ord >= 1": "any number to the power of 0 is 1, infinity too",
+    "-> 1": "one product, slower, in place of those of blocks of rows; the same to rounding",
+    "autodiff/ops/reduce.py:_vector_norm_x: ord > 1 -> ord >= 1": (
+        "any number to the power of 0 is 1, infinity too"
+    ),
     "autodiff/ops/shape.py:_sum_to: np.add.reduce(x, axis=axes, keepdims=True) -> "
     "np.add.reduce(x, axis=axes, keepdims=False)": "it is reshaped right after",
-    "autodiff/ops/special.py:_in_blocks.blocked: if x.size <= size -> if False and x.size <= "
-    "size": "one block is what is there",
     "autodiff/ops/window.py:_batched: len(windows) == 1 or windows[0][0] * places <= places + "
-    "k -> len(windows) != 1 or windows[0][0] * places <= "
-    "places + k": "windows laid out along other axes, for the same products",
+    "k -> len(windows) != 1 or windows[0][0] * places <= places + k": (
+        "windows laid out along other axes, for the same products to rounding"
+    ),
     "autodiff/tape.py:user_line: frame: types.FrameType | None = sys._getframe(1) -> frame: "
-    "types.FrameType | None = "
-    "sys._getframe(2)": "the frame that called it is of this library anyway",
+    "types.FrameType | None = sys._getframe(2)": (
+        "the frame that called it is of this library anyway"
+    ),
     "autodiff/tensor.py:_note_view: 2 * len(alive) <= len(views) -> 2 / len(alive) <= "
     "len(views)": "dead views are forgotten a little sooner",
-    "autodiff/tensor.py:_note_view: 2 * len(alive) <= len(views) -> 2 <= "
-    "len(views)": "dead views are forgotten a little sooner",
-    "autodiff/tensor.py:_note_view: 2 * len(alive) <= len(views) -> len(alive) <= "
-    "len(views)": "dead views are forgotten a little sooner",
-    "autodiff/tensor.py:_note_view: len(views) & len(views) - 1 -> len(views) & "
-    "len(views) + 1": "dead views are forgotten at one view fewer",
+    "autodiff/tensor.py:_note_view: 2 * len(alive) <= len(views) -> 2 <= len(views)": (
+        "dead views are forgotten a little sooner"
+    ),
+    "autodiff/tensor.py:_note_view: 2 * len(alive) <= len(views) -> len(alive) <= len(views)": (
+        "dead views are forgotten a little sooner"
+    ),
+    "autodiff/tensor.py:_note_view: len(views) & len(views) - 1 -> len(views) & len(views) + 1": (
+        "dead views are forgotten at one view fewer"
+    ),
     "autodiff/tensor.py:binary.operator: if isinstance(other, Tensor) -> if False and "
     "isinstance(other, Tensor)": "the longer way to the same result",
 }

@@ -11,9 +11,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+DECISIONS = set("branch check comparison condition constant flag".split())
+"""Kinds of faults in which way is taken: most that no test finds lead to the same by the other."""
+
 UNWRAPPED = set(
     """abs absolute asarray broadcast_to cast copy fit flip fresh_copy log1p matrix_transpose
-    maximum moveaxis reshape roll sign sqrt squeeze sum_to swapaxes tuple transpose tril triu
+    maximum moveaxis reshape roll sign sqrt squeeze sum_to swapaxes transpose tril triu
     _contiguous _converted _copied _from_rows _inside _next _one_at_zero _positions _put_back
     _reversed _rows _storage _to_rows""".split()
 )
@@ -156,6 +159,8 @@ def _left_alone(node: ast.AST, parents: dict) -> bool:
             return True
         if isinstance(outer, ast.FunctionDef) and inner is outer.returns:
             return True
+        if _is_limit(outer):
+            return True
         if isinstance(outer, ast.AnnAssign) and inner is outer.annotation:
             return True
         if isinstance(outer, (ast.If, ast.IfExp)) and any(
@@ -244,7 +249,7 @@ def _replacements(node: ast.AST, parents: dict) -> Iterator[Replacement]:
     elif isinstance(node, ast.If):
         kind = "check" if isinstance(node.body[-1], ast.Raise) else "branch"
         yield kind, _with(node, test=ast.BoolOp(ast.And(), [ast.Constant(False), node.test]))
-    elif isinstance(node, (ast.Constant, ast.UnaryOp)):
+    elif isinstance(node, (ast.Constant, ast.UnaryOp)) and not isinstance(parent, ast.UnaryOp):
         yield from _of_number(node, parent)
     elif isinstance(node, ast.keyword):
         yield from _of_parameter(node)
@@ -269,6 +274,14 @@ def _with(node: ast.AST, **fields) -> ast.AST:
 def _without(node: ast.BoolOp, value: ast.expr) -> ast.expr:
     rest = [v for v in node.values if v is not value]
     return rest[0] if len(rest) == 1 else _with(node, values=rest)
+
+
+def _is_limit(node: ast.AST) -> bool:
+    """Whether it compares with a size, of 16 or more, from which another way is quicker."""
+    if not isinstance(node, ast.Compare) or isinstance(node.ops[0], (ast.Eq, ast.NotEq)):
+        return False
+    sizes = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant)]
+    return any(type(size) is int and size >= 16 for size in sizes)
 
 
 def _of_arithmetic(node: ast.BinOp) -> Iterator[Replacement]:
@@ -338,6 +351,8 @@ def _of_call(node: ast.Call) -> Iterator[Replacement]:
     name, args = _called(node), node.args
     if name in DECLARATIONS:
         for given in node.keywords:
+            if given.arg == "accumulate":  # the same sum, sooner
+                continue
             if isinstance(given.value, (ast.Lambda, ast.Name)) or given.arg == "promote":
                 kind = "cast" if given.arg == "promote" else "rule"
                 yield kind, _with(node, keywords=[k for k in node.keywords if k is not given])

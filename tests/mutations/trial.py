@@ -1,7 +1,8 @@
 """Running tests in forked processes: all of them once, then the telling ones against each fault.
 
-The first run notes which lines of the checked files each test reaches. A fault is then tried on the
-tests that reach its lines, those of its own file's tests and the quickest first, until one fails.
+The first run notes which lines of the checked files each test reaches, and which operations it
+applies. A fault is then tried on the tests that reach its lines (in the declaration of an
+operation: that apply it), those of its own file's tests and the quickest first, until one fails.
 Each trial is a fresh import of the packages in a process forked before they were ever imported, so
 it starts from nothing but what other packages are; NumPy, PyTorch and pytest are there already.
 """
@@ -38,6 +39,8 @@ CALLS = 10
 """In so many calls of a function by one test its lines are noted: more take too long."""
 HANG = 10.0
 """A test may take so many seconds more than ten times its usual time, of the processor's."""
+APPLYING = ("autodiff/tensor.py", "autodiff/primitive.py")
+"""Where operations are applied, by functions that call them `primitive` or `self`."""
 ASLEEP = 6
 """And so many times that altogether, if it only waits."""
 
@@ -64,21 +67,21 @@ class Outcome:
 
 @dataclass
 class Baseline:
-    """The tests that pass without a fault: how long each takes, and which reach a line.
+    """The tests that pass without a fault: how long each takes, and which reach a place.
 
     broken: those that fail, and files that cannot be imported; they are not used.
+    reach: the tests by what they reach: (path, line), or ("", name of an operation).
     """
 
     broken: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
-    reach: dict[tuple[str, int], list[str]] = field(default_factory=lambda: defaultdict(list))
+    reach: dict[tuple[str, Any], list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def tests_for(self, fault: Fault) -> list[str]:
         """The tests that can tell, the most telling first."""
         found = self._on(fault.path, fault.lines) or self._on(fault.path, fault.statement)
-        if fault.scope == fault.owner and (not found or fault.kind in ("cast", "rule")):
-            # A declaration, which no test runs.
-            found |= {t for t in self.seconds if f"[{fault.owner}-" in t or f"[{fault.owner}]" in t}
+        if fault.scope == fault.owner:  # a declaration, which no test runs
+            found |= set(self.reach.get(("", fault.owner), ()))
         own = f"test_{Path(fault.path).stem}"
         systematic = ("test_primitives.py", "test_special_values.py", "test_exactness.py")
 
@@ -105,12 +108,16 @@ class _Watch:
         self.passed: dict[str, tuple[float, set]] = {}
         self.broken: list[str] = []
         self.lines: set[tuple[CodeType, int]] = set()
+        self.applied: set[str] = set()
         self.calls = Counter[CodeType]()
         self.start = 0.0
 
     def trace(self, frame: FrameType, event: str, argument: Any) -> Callable | None:
         if frame.f_code.co_filename not in self.files:
             return None
+        if self.files[frame.f_code.co_filename] in APPLYING:
+            names = frame.f_locals
+            self.applied.add(getattr(names.get("primitive") or names.get("self"), "name", None))
         self.calls[frame.f_code] += 1
         if self.calls[frame.f_code] > CALLS:
             return None
@@ -124,7 +131,8 @@ class _Watch:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item):
-        self.lines, self.calls, self.start = set(), Counter(), time.perf_counter()
+        self.lines, self.applied, self.calls = set(), set(), Counter()
+        self.start = time.perf_counter()
         sys.settrace(self.trace)
         try:
             return (yield)
@@ -134,6 +142,7 @@ class _Watch:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call" and report.passed:
             reached = {(self.files[code.co_filename], line) for code, line in self.lines}
+            reached |= {("", name) for name in self.applied if isinstance(name, str)}
             self.passed[report.nodeid] = time.perf_counter() - self.start, reached
         elif report.failed:
             self.broken.append(report.nodeid)

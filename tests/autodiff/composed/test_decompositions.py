@@ -418,6 +418,19 @@ def test_singular_values_of_zero_have_gradients():
     close(linalg.svdvals(g), np.ones(2))
 
 
+def test_vectors_of_a_matrix_that_is_nearly_singular_have_exact_gradients(rng):
+    """Where u and v are square, nothing lies across them, nor is divided by the least of s."""
+    turned = [np.linalg.qr(rng.normal(size=(3, 3)))[0] for _ in range(2)]
+    x = autodiff.tensor(turned[0] * [3, 2, 1e-13] @ turned[1]).requires_grad_()
+    weights = autodiff.tensor(rng.normal(size=(3, 3)))
+    of_svd = linalg.svd(x).Vh
+    of_eigh = linalg.eigh(x.mT @ x)[1].mT.flip(0)
+    by_svd, by_eigh = (
+        autodiff.autograd.grad((vh**2 * weights).sum(), x)[0] for vh in (of_svd, of_eigh)
+    )
+    close(by_svd, by_eigh)
+
+
 def test_qr_of_more_rows_than_columns_has_no_derivative_if_complete(rng):
     Q, _ = linalg.qr(matrix(rng, 3, 2), "complete")
     with pytest.raises(RuntimeError, match="complete qr of 3 rows and 2 columns"):

@@ -291,3 +291,8 @@ def test_float32_stays_float32_with_every_kind_of_scalar():
         assert y.dtype is autodiff.float32
         (g,) = autograd.grad(y.sum(), x, create_graph=True)
         assert g.dtype is autodiff.float32
+
+
+def test_integers_to_negative_powers_are_rounded_to_zero():
+    powers = tensor([-1, 2, -1, 1, 2]) ** tensor([-1, -1, -2, -3, 3])
+    np.testing.assert_array_equal(powers.numpy(), [-1, 0, 1, 1, 8])

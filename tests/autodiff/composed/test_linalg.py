@@ -1,5 +1,7 @@
 """Products of vectors, matrices and arrays against PyTorch's."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -147,3 +149,12 @@ def test_arrays_stand_on_either_side_of_a_product(rng):
         assert ours.requires_grad
         if expected is not None:
             np.testing.assert_allclose(ours.detach().numpy(), expected)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "least"), [((1, 9, 2, 9, 1), 38), ((9, 1, 9, 2, 9), 117), ((2, 3, 4, 5, 6), 124)]
+)
+def test_chain_matmul_multiplies_in_the_order_of_least_work(sizes, least):
+    matrices = [autodiff.ones(a, b, requires_grad=True) for a, b in pairwise(sizes)]
+    nodes = [n for n in autodiff.tape(autodiff.chain_matmul(*matrices)) if n.operation == "matmul"]
+    assert sum(n.parents[0].shape[0] * n.parents[0].shape[1] * n.shape[1] for n in nodes) == least

@@ -207,3 +207,11 @@ def test_unique_elements_their_places_and_counts_make_up_the_input(data):
     assert found.tolist() == sorted(set(values))
     assert found[inverse].tolist() == values
     assert counts.tolist() == [values.count(v) for v in found.tolist()]
+
+
+def test_the_gradient_of_a_product_with_one_zero_is_the_product_of_the_others():
+    x = autodiff.tensor([2.0, 3.0], requires_grad=True)
+    v = autodiff.tensor([0.0, 5.0, 0.0, 0.0], requires_grad=True)
+    x.scatter_reduce(0, autodiff.tensor([0, 0, 1, 1]), v, "prod").sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), [0, 0])
+    np.testing.assert_array_equal(v.grad.numpy(), [10, 0, 0, 0])

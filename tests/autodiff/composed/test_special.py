@@ -148,6 +148,12 @@ def test_size_layout_and_half_precision_make_no_difference(name: str, rng):
     np.testing.assert_allclose(evaluated(name, half), exact.astype(np.float16), rtol=1e-3)
 
 
+@pytest.mark.parametrize("name", ["erf", "erfc", "erfinv"])
+def test_results_lie_in_memory_as_the_argument_does(name: str):
+    x = autodiff.rand(3, 4).T
+    assert getattr(special, name)(x).stride() == x.stride() == (1, 4)
+
+
 def test_derivatives_of_lgamma_close_at_every_order():
     x = tensor([0.3, 1.7, 4.2, -2.4], dtype=autodiff.float64, requires_grad=True)
     found = x.lgamma()

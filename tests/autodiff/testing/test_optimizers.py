@@ -1,4 +1,5 @@
 import contextlib
+import re
 from functools import partial
 
 import pytest
@@ -19,16 +20,10 @@ OURS = {
     "NAdam": partial(optim.NAdam, lr=0.05),
     "RAdam": partial(optim.RAdam, lr=0.05),
     "Rprop": optim.Rprop,
-}
-
-DECAYING = {
     "nesterov": partial(optim.SGD, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.1),
-    "Adam": partial(optim.Adam, lr=0.05, weight_decay=0.1),
+    "Adam with weight decay": partial(optim.Adam, lr=0.05, weight_decay=0.1),
     "AdamW": partial(optim.AdamW, lr=0.05),
     "ASGD": partial(optim.ASGD, t0=3),
-}
-
-OF_ONE_GROUP = {
     "LBFGS": partial(optim.LBFGS, max_iter=2),
     "strong Wolfe": partial(optim.LBFGS, line_search_fn="strong_wolfe"),
 }
@@ -37,16 +32,6 @@ OF_ONE_GROUP = {
 @pytest.mark.parametrize("make", OURS.values(), ids=OURS)
 def test_our_optimisers_keep_the_laws(make):
     check_optimizer(make)
-
-
-@pytest.mark.parametrize("make", DECAYING.values(), ids=DECAYING)
-def test_our_optimisers_with_weight_decay_keep_the_laws(make):
-    check_optimizer(make, decays=True)
-
-
-@pytest.mark.parametrize("make", OF_ONE_GROUP.values(), ids=OF_ONE_GROUP)
-def test_our_optimisers_that_need_a_closure_keep_the_laws(make):
-    check_optimizer(make, groups=False)
 
 
 class Momentum(optim.Optimizer):
@@ -120,6 +105,18 @@ class Grows(Momentum):
         return super().direction(p, group) - 1e-6 * p
 
 
+class Freezes(Momentum):
+    def move(self, p, group):
+        super().move(p, group)
+        p.requires_grad_(p.ndim > 0)
+
+
+class Divides(Momentum):
+    def direction(self, p, group):
+        b = super().direction(p, group)
+        return b / 0 if p.dtype is autodiff.float32 else b
+
+
 class MovesAll(Momentum):
     def move(self, p, group):
         super().move(p, group)
@@ -151,6 +148,12 @@ class IgnoresTheClosure(Momentum):
 class ForgetsTheLoss(Momentum):
     def step(self, closure=None):
         super().step(closure)
+
+
+class GivesALaterLoss(Momentum):
+    def step(self, closure=None):
+        loss = super().step(closure)
+        return closure() if closure else loss
 
 
 class EvaluatesTwice(Momentum):
@@ -237,47 +240,64 @@ class Mixes(Momentum):
         return super().direction(p, group) / (1 + largest)
 
 
+CAUSE = r"\.\nlikely cause: .*"
+
 FAULTS = {
-    Ascends: "first step goes downhill.*\nBut .* became .*, where the gradient is",
-    AscendsInNumbers: "first step goes downhill",
-    Overshoots: "loss is lower in the end.\nBut it went from .* in 20 steps",
-    StandsStill: "first step goes downhill",
-    Drifts: "gradients are zero.*\nBut after 20 steps",
-    MovesAll: "gradients are zero",
-    MovesFromTheLast: "the others move.\nBut beside one without a gradient",
-    Widens: "shape and dtype.*\nBut one of float32 and shape .* became float64",
-    KeepsGradients: "forgets the gradients",
-    IgnoresTheClosure: "the closure's loss.\nBut it gave None",
-    ForgetsTheLoss: "the closure's loss.\nBut it gave None",
-    EvaluatesTwice: "the closure's loss.\nBut",
-    CountsFirst: r"fails at once.*\nBut state_dict\(\)\['param_groups'\]",
-    MovesOnErrors: "fails at once.*\nBut .* became",
-    Swallows: "fails at once.*\nBut no error was raised",
+    Ascends: r"first step goes downhill.*\nBut the parameter of shape \(\) moved by \+0\.\d+ from "
+    rf"1\.\d+, where the gradient is 1\.\d+{CAUSE}sign of the step is flipped",
+    AscendsInNumbers: rf"goes downhill.*\nBut .* of shape \(\) moved by .*{CAUSE}special about",
+    Overshoots: f"lower in the end.\nBut it went from .* in 20 steps{CAUSE}steps are too long",
+    StandsStill: rf"downhill.*\nBut .* of shape \(\) does not move{CAUSE}not written to it",
+    Drifts: rf"gradients are zero.*\nBut after 20 steps .* moved by -2e-06 .*{CAUSE}is added",
+    Grows: rf"gradients are zero.*\nBut after 20 steps .* moved by .*{CAUSE}sign of the weight",
+    MovesAll: rf"without a gradient element \(0, 0\) of .* moved by .*{CAUSE}whose grad is None",
+    MovesFromTheLast: f"But beside one without a gradient, .*{CAUSE}ends the step",
+    Widens: f"But one of float32 and shape .* became float64 and .*{CAUSE}dtype or shape enter",
+    Freezes: rf"But one of float32 and shape \(\) became no leaf that requires grad{CAUSE}no_grad",
+    Divides: rf"But one of float32 and shape \(\) became nan or infinite{CAUSE}add an eps",
+    KeepsGradients: rf"forgets the gradients\.\nBut that of .* shape \(\) is left{CAUSE}reach it",
+    IgnoresTheClosure: f"the closure's loss.\nBut it gave None{CAUSE}does not return",
+    ForgetsTheLoss: f"the closure's loss.\nBut it gave None{CAUSE}does not return",
+    GivesALaterLoss: rf"But it gave \S+ where the loss is \S+{CAUSE}another loss",
+    EvaluatesTwice: f"But .* without a closure, and with one .*{CAUSE}moves more than once",
+    CountsFirst: rf"fails at once.*\nBut state_dict\(\)\['param_groups'\].*{CAUSE}before all",
+    MovesOnErrors: rf"fails at once.*\nBut the parameter of shape \(\) moved by .*{CAUSE}before",
+    Swallows: f"fails at once.*\nBut no error was raised{CAUSE}or caught",
     TakesAnyState: "fewer parameters.*\nBut no error was raised",
-    LoadsHalf: r"fewer parameters.*\nBut state_dict\(\)\['param_groups'\]",
-    KeepsStateElsewhere: "continues the run.*\n.*not saved, or not loaded",
-    ForgetsOptions: "continues the run.*\n.*not saved, or not loaded",
-    SharesState: "continues the run.*\nBut the two share state",
-    OneRate: 'by an "lr" of its own.\nBut with half the lr, 0.05, it moved just as with 0.1',
-    Mixes: "as if it were alone.*\nBut alone against together",
+    LoadsHalf: rf"fewer parameters.*\nBut state_dict\(\)\['param_groups'\].*{CAUSE}before all",
+    KeepsStateElsewhere: f"continues the run.*\nBut .* resumed .*{CAUSE}not saved, or not loaded",
+    ForgetsOptions: f"continues the run.*\nBut .* resumed .*{CAUSE}not saved, or not loaded",
+    SharesState: f"continues the run.*\nBut the first goes on differently.*{CAUSE}share state",
+    OneRate: f'"lr" of its own.\nBut with half the lr, 0.05, .* as with 0.1{CAUSE}from elsewhere',
+    Mixes: f"as if it were alone.*\nBut .* alone, and together .*{CAUSE}is shared by all",
 }
 
 
 @pytest.mark.parametrize("make", FAULTS, ids=lambda make: make.__name__)
 def test_faults_are_found_and_told(make):
-    with pytest.raises(AssertionError, match=FAULTS[make]):
+    with pytest.raises(AssertionError, match=FAULTS[make]) as caught:
         check_optimizer(make)
+    assert not re.search(r"\d\.\d{7}", str(caught.value))
 
 
-@pytest.mark.parametrize("make", [Grows, Drifts])
-def test_weight_decay_may_only_shrink(make):
-    with pytest.raises(AssertionError, match=r"none grows\).\nBut after 20 steps"):
-        check_optimizer(make, decays=True)
+def test_one_group_is_enough_for_who_says_so():
+    class OneGroup(Momentum):
+        def __init__(self, params):
+            super().__init__(params)
+            if len(self.param_groups) > 1:
+                raise self.refusal
+
+    OneGroup.refusal = ValueError("OneGroup takes one parameter group")
+    check_optimizer(OneGroup)
+    OneGroup.refusal = ValueError("too many values to unpack")
+    with pytest.raises(ValueError, match="unpack"):
+        check_optimizer(OneGroup)
 
 
-def test_weight_decay_does_not_reach_parameters_without_a_gradient():
-    with pytest.raises(AssertionError, match="without a gradient stay"):
-        check_optimizer(MovesAll, decays=True)
+def test_an_optimiser_in_place_of_what_makes_one_is_refused():
+    optimizer = optim.SGD([autodiff.ones(2, requires_grad=True)], lr=0.1)
+    with pytest.raises(TypeError, match="takes what makes an optimiser"):
+        check_optimizer(optimizer)
 
 
 class NeedsAllGradients(Momentum):

@@ -185,11 +185,40 @@ def test_a_fault_in_the_second_derivative_needs_the_second_order():
     assert "second derivative by x" in told(second)
 
 
+def test_a_fault_of_the_first_order_does_not_shrink_to_one_of_the_second():
+    """The first order is right at 0.1 alone, where the second is wrong."""
+    square = function(lambda g, x: g * (2 * x + (x - 0.1).detach()), lambda x: x * x)
+
+    @property_gradients(tensors((), values=st.sampled_from([0.1, 0.35, 0.6])))
+    def test_both(x):
+        return square(x)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        test_both()
+    first, second = sorted(caught.value.exceptions, key=lambda error: error.order)
+    assert "the derivative by x" in str(first) and "x0 = array(0.35, 'float64')" in str(first)
+    assert "the second derivative by x" in str(second) and "array(0.1, 'float64')" in str(second)
+
+
+def test_a_fault_in_one_argument_does_not_shrink_to_one_in_another():
+    multiply = function(lambda g, x, y: (g * y.clip(max=0.5), g * x.clip(max=0.2)))
+
+    @property_gradients(order=1, max_examples=200)
+    def test(x, y):
+        return multiply(x, y)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        test()
+    of_x, of_y = sorted(caught.value.exceptions, key=lambda error: error.argument)
+    assert "derivative by x" in str(of_x) and "x1 = array(0.6, 'float64')" in str(of_x)
+    assert "derivative by y" in str(of_y) and "x0 = array(0.35, 'float64')" in str(of_y)
+
+
 @pytest.mark.parametrize("strides", [(1, 2), (8, 2), (-2, -1), (0, 0)])
 def test_a_fault_in_one_layout_is_found_and_the_strides_are_told(strides):
     square = function(lambda g, x: (1 if x.stride() == strides else 2) * g * x, lambda x: x * x)
 
-    @property_gradients("2 2", order=1, modes=["reverse"])
+    @property_gradients("2 2", order=1, modes=["reverse"], max_examples=1000)
     def test(x):
         return square(x)
 
@@ -215,22 +244,21 @@ def test_a_wrong_gradient_of_a_parameter_is_named():
 
 
 @pytest.mark.parametrize(
-    ("fn", "given", "named"),
+    ("fn", "positions", "named", "told"),
     [
-        (lambda x: x, {"y": "N"}, r"\['y'\], but <lambda> takes \['x'\]"),
-        (lambda: 0, {}, r"no arguments to draw: <lambda> takes \(\)"),
-        (lambda *x: x[0], {}, r"<lambda> takes \(\*x\)"),
+        (lambda x, dim: x, [], {"y": "N"}, r"<lambda>, which takes x, dim: it has no .* 'y'$"),
+        (lambda x: x, [], {"x": "N", "max_example": 3}, "it has no parameter 'max_example'"),
+        (lambda x: x, ["N"], {"x": "N"}, "'x' is given by position and by name$"),
+        (lambda x: x, ["N", "N"], {}, "which takes x: 2 are given by position$"),
+        (lambda: 0, ["N"], {}, "which takes nothing: 1 are given by position$"),
+        (lambda x: x, [], {"x": (2, 3)}, r"x=\(2, 3\) is neither a strategy nor a template"),
+        (lambda: 0, [], {}, r"no arguments to draw: <lambda> takes \(\)"),
+        (lambda *x: x[0], [], {}, r"<lambda> takes \(\*x\)"),
     ],
 )
-def test_arguments_that_do_not_fit_are_refused(fn, given, named):
-    with pytest.raises(TypeError, match=named):
-        property_gradients(**given)(fn)
-
-
-def test_too_many_arguments_are_refused():
-    for given, named in (["N", "N"], {}), (["N"], {"x": "N"}):
-        with pytest.raises(TypeError, match="but <lambda> takes"):
-            property_gradients(*given, **named)(lambda x: x)
+def test_arguments_that_do_not_fit_are_refused_each_with_its_reason(fn, positions, named, told):
+    with pytest.raises(TypeError, match=told):
+        property_gradients(*positions, **named)(fn)
 
 
 @pytest.mark.parametrize("max_examples", [None, 7])

@@ -119,6 +119,15 @@ def test_gradient_of_a_bias_that_is_a_hundred_times_too_large_is_found():
     assert "100 times too large" in str(caught.value)
 
 
+def test_derivative_of_another_shape_is_told_without_numbers():
+    with pytest.raises(GradcheckError) as caught:
+        check_derivative(lambda x: (x**2).sum(), lambda x: 2.0, np.ones(2))
+    assert str(caught.value).startswith(
+        "the derivative by x has shape (), where x has shape (2,)\n"
+        "likely cause: an axis is summed over, kept or added that should not be\n"
+    )
+
+
 def test_derivative_of_another_number_of_arguments_is_refused():
     with pytest.raises(ValueError, match="df must give a gradient for each of x, y; got 1"):
         check_derivative(lambda x, y: x * y, lambda x, y: y, np.ones(2), np.ones(2))
