@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,19 @@ class Table:
 
     def __str__(self) -> str:
         return "\n".join([self.title, aligned([self.head, *self.rows]), *self.notes])
+
+
+def once(tables: Iterable[Table], said: set[str] | None = None) -> list[Table]:
+    """The tables with each note below the first that has it.
+
+    said: the notes below tables before these; those of these are added to it.
+    """
+    said = set() if said is None else said
+    told = []
+    for table in tables:
+        told.append(replace(table, notes=[note for note in table.notes if note not in said]))
+        said.update(table.notes)
+    return told
 
 
 @dataclass(frozen=True)

@@ -58,12 +58,19 @@ class _Loop:
         self.emitter, self.group = emitter, group
         self.static: dict[str, str] = {}
         self.local: dict[str, str] = {}
-        self.whole: list[str] = []
-        self.made: list[Value] = []
+        self.whole: dict[str, None] = {}
+        self.made: dict[Value, None] = {}
         self.partial: dict[Value, str] = {}
+        self.sums: dict[Call, list[Call]] = {}  # by the last of the calls that they sum
+        for total in group.sums:
+            made = [x.call for x in total.inputs if x.call is not None and self._is_inside(x)]
+            self.sums.setdefault(max(made, key=emitter.plan.order.__getitem__), []).append(total)
         self.scratch = [f"s{i}" for i in range(len(group.dtypes))]
         emitter.groups += 1
         self.number = emitter.groups
+
+    def _is_inside(self, x: Value) -> bool:
+        return self.emitter.plan.group_of.get(x.call) is self.group  # type: ignore[arg-type]
 
     def emit(self) -> None:
         emitter, group = self.emitter, self.group
@@ -110,25 +117,23 @@ class _Loop:
 
     def _lines(self, call: Call) -> list[str]:
         """What a block does for a call, and for the sums of what is there now."""
-        emitter, group = self.emitter, self.group
+        emitter = self.emitter
         texts = [self._piece(x, call) for x in call.operands]
         out = self._piece(call.result, call)
         if call.kind == "ufunc":
             lines = [emitter.ufunc_text(call, texts, out)]
         else:
             lines = [emitter.copy_text(call, texts[0], out)]
-        for total in group.sums:
-            made = [x.call for x in total.inputs if x.call in group.calls]
-            if max(made, key=group.calls.index) is call:
-                name = self.partial.setdefault(total.result, f"partial_{self.number}")
-                if list(self.partial).index(total.result):
-                    name = self.partial[total.result] = f"{name}_{len(self.partial)}"
-                texts = [self._piece(x, total) for x in total.operands]
-                emitter.imports.add("add")
-                text = f"add.reduce({texts[0]})"
-                if total.kind == "dot":
-                    text = f"{texts[0]}.dot({texts[1]})"
-                lines.append(f"{name}[i] = {text}")
+        for total in self.sums.get(call, ()):
+            count = len(self.partial) + 1
+            name = f"partial_{self.number}" + (f"_{count}" if count > 1 else "")
+            self.partial[total.result] = name
+            texts = [self._piece(x, total) for x in total.operands]
+            emitter.imports.add("add")
+            text = f"add.reduce({texts[0]})"
+            if total.kind == "dot":
+                text = f"{texts[0]}.dot({texts[1]})"
+            lines.append(f"{name}[i] = {text}")
         return lines
 
     def _piece(self, x: Any, call: Call) -> str:
@@ -142,15 +147,15 @@ class _Loop:
         one_row = len(x.shape) < len(group.shape) or x.shape[0] == 1
         if not x.shape or (not group.flat and one_row):
             in_step = emitter.plan.slot(x).kind != "static" and x not in emitter.boxed
-            if in_step and text not in self.whole:
-                self.whole.append(text)
+            if in_step:
+                self.whole[text] = None
             return text
         if emitter.plan.slot(x).kind == "static":
             self.static[f"{text}_"] = text
         else:
             self.local[f"{text}_"] = text
-            if x.call in group.calls and x not in self.made:
-                self.made.append(x)
+            if self._is_inside(x):
+                self.made[x] = None
         return f"{text}_"
 
 

@@ -27,13 +27,17 @@ _OPERATORS = {
 }
 """What ufuncs are for scalars: operators on NumPy's numbers take a tenth of the time."""
 
-_TAKEN = frozenset(
+_TAKEN = dict.fromkeys(
     (
         *(*keyword.kwlist, *dir(np), *dir(builtins)),
         *("bind", "step", "backward", "kept", "np", "blocks", "part", "i"),
-    )
+    ),
+    1,
 )
-"""Names that values must not have."""
+"""Names that values must not have, and the last number behind each."""
+
+_LARGE = 2**16
+"""Bytes from which on memory is given back within a step."""
 
 _NAMES = {0.0: "zero", 1.0: "one", 2.0: "two", 0.5: "half", -1.0: "minus_one"}
 
@@ -57,8 +61,9 @@ class Emitter:
     ) -> None:
         self.plan, self.arguments, self.seeds, self.now = plan, arguments, seeds, now
         self.names: dict[Value, str] = {}
-        self.taken: set[str] = set(_TAKEN)
+        self.taken = dict(_TAKEN)
         self.globals: dict[str, Any] = {"np": np}
+        self.constants = {id(np): "np"}
         self.imports: set[str] = set()
         self.binding: list[str] = []
         self.body: list[str] = []
@@ -69,9 +74,13 @@ class Emitter:
         self.fills: dict[tuple, Value] = {}
         self.bound: set[Value] = set()
         self.read: set[Any] = set()
+        self.until: dict[int, list[Value]] = {}
         self.number_names: list[str] = []
+        self.read_together: dict[Any, list[Value]] = {}
         for x in (*plan.program.inputs, *arguments):
             self.name(x)
+            if x.source[0] == "number":
+                self.read_together.setdefault(x.source[1], []).append(x)
         self.parameters: list[Value] = []
         self.lent = [x for x in lent if plan.slot(x).kind == "static"]
         self.lent_locals = [x for x in lent if plan.slot(x).kind != "static"]
@@ -95,11 +104,12 @@ class Emitter:
         base = re.sub(r"\W", "_", wanted).strip("_") or "t"
         if base[0].isdigit():
             base = f"layer_{base}"
-        name, n = base, 1
+        name, n = base, self.taken.get(base, 1)
         while name in self.taken:
             n += 1
             name = f"{base}_{n}"
-        self.taken.add(name)
+        self.taken[base] = n
+        self.taken.setdefault(name, 1)
         return name
 
     def text(self, x: Any, array: bool = False) -> str:
@@ -123,27 +133,30 @@ class Emitter:
 
     def constant(self, thing: Any, wanted: str) -> str:
         """The name under which the source finds an object."""
-        for name, known in self.globals.items():
-            if known is thing:
-                return name
-        name = self._new_name(wanted)
-        self.globals[name] = thing
+        name = self.constants.get(id(thing))
+        if name is None:
+            name = self.constants[id(thing)] = self._new_name(wanted)
+            self.globals[name] = thing
         return name
 
     # The binding: arrays that stay
 
     def _make(self, x: Value, slot: Slot) -> None:
-        """Write how a static array comes to be, once."""
-        if slot.how == "given":
-            if x not in self.parameters:
-                self.parameters.append(x)
-            return
-        if x in self.bound:
-            return
-        self.bound.add(x)
-        if slot.of is not None:
-            self.text(slot.of)
+        """Write how a static array comes to be, and first what it lies in; each once."""
+        chain = []
+        while x not in self.bound:
+            self.bound.add(x)
+            chain.append((x, slot))
+            if slot.of is not None:
+                x, slot = slot.of, self.plan.slots[slot.of]
+        for x, slot in reversed(chain):
+            self._bind(x, slot)
+
+    def _bind(self, x: Value, slot: Slot) -> None:
         how = slot.how
+        if how == "given":
+            self.parameters.append(x)
+            return
         if how == "same" and x not in self.names and (not x.name or x.name == slot.of.name):  # type: ignore[union-attr]
             self.names[x] = self.name(slot.of)
             return
@@ -251,6 +264,7 @@ class Emitter:
             if call.place and call.place != place and len(self.body) > mark:
                 self.body[mark] += f"  # {call.place}"
                 place = call.place
+            self._drop(calls_of(step))
         if self.seeds is None:
             self._return([*outputs, *self.lent_locals])
         else:
@@ -274,13 +288,27 @@ class Emitter:
         lines.append(f"    return {functions}, ({lent})")
         return "\n".join(lines) + "\n"
 
+    def _drop(self, calls: list[Call]) -> None:
+        """Let go of large arrays that the step made, after the last calls that need them."""
+        plan = self.plan
+        for call in calls:
+            for x in call.results:
+                owner = plan.owner(x)
+                if owner.nbytes >= _LARGE and plan.slot(owner).kind == plan.slot(x).kind == "local":
+                    self.until.setdefault(plan.last[owner], []).append(x)
+        for call in calls:
+            ended = [self.name(x) for x in self.until.pop(plan.order[call], ())]
+            if ended:
+                self.line(f"del {', '.join(ended)}")
+
     def _copy_back(self) -> None:
         """Copy into memory from outside what was not computed there."""
-        written = {memory for memory, _ in self.plan.copies}
+        written = dict(self.plan.copies)
         copies = []
         for memory, value in self.plan.copies:
             text = self.text(value)
-            if self.plan.owner(value) in written - {memory}:  # it may be written before it is read
+            owner = self.plan.owner(value)
+            if owner in written and owner is not memory:  # it may be written before it is read
                 name = self._new_name("old")
                 self.line(f"{name} = {text}.copy()")
                 text = name
@@ -294,9 +322,11 @@ class Emitter:
         """Hand values out, each in memory of its own, and copy back what is still to be copied."""
         self._read_hosts(values)
         texts: list[str] = []
+        given: set[str] = set()
         for x in values:
             text = self._handed_out(x)
-            texts.append(f"{text}.copy()" if text in texts and x.shape else text)
+            texts.append(f"{text}.copy()" if text in given and x.shape else text)
+            given.add(text)
         if self.plan.copies and (self.seeds is None or kept):
             for i, text in enumerate(texts):
                 if text.endswith(".copy()"):  # before its memory is written
@@ -321,7 +351,10 @@ class Emitter:
     def _split(self) -> None:
         """End the forward function, and begin the one that runs the rest."""
         assert self.seeds is not None
-        kept = "".join([f"{self.text(x)}, " for x in self._crossing()])
+        crossing = self._crossing()
+        kept = "".join([f"{self.text(x)}, " for x in crossing])
+        for i, values in self.until.items():
+            self.until[i] = [x for x in values if x in crossing]
         now = [*self.plan.program.outputs[: self.now], *self.lent_locals]
         self._return(now, f"({kept})")
         arguments = "".join([f", {self.name(x)}" for x in self.seeds])
@@ -366,11 +399,8 @@ class Emitter:
         if source[1] in self.read:
             return
         self.read.add(source[1])
-        family = [v for v in self.plan.program.inputs if v.source[:2] == source[:2]]
-        family.sort(key=lambda v: v.source[2])
-        total = source[3]
-        by_place = {v.source[2]: self.name(v) for v in family}
-        names = [by_place.get(i, "_") for i in range(total)]
+        by_place = {v.source[2]: self.name(v) for v in self.read_together[source[1]]}
+        names = [by_place.get(i, "_") for i in range(source[3])]
         left = ", ".join(names) + ("," if len(names) == 1 else "")
         numbers = self.constant(source[1], "numbers")
         self.number_names.append(numbers)

@@ -37,7 +37,8 @@ _new = object.__new__
 
 def named_tensors(trace: Trace) -> dict[int, str]:
     """The names of the tensors that the modules of a trace hold, by identity."""
-    roots = [m for m in trace.roots_of_modules if any(True for _ in m.named_parameters())]
+    called = trace.roots_of_modules.values()
+    roots = [m for m in called if any(True for _ in m.named_parameters())]
     names: dict[int, str] = {}
     for i, module in enumerate(roots):
         prefix = f"{type(module).__name__.lower()}{i + 1}." if len(roots) > 1 else ""
@@ -89,8 +90,8 @@ class Recording:
         names = named_tensors(trace)
         held = names.keys() | trace.held
         self.same += [(i, t) for i, t in enumerate(leaves) if id(t) in held]
-        below = [m for root in trace.roots_of_modules for m in root.modules()]
-        self.modules = list({id(m): m for m in (*trace.modules, *below)}.values())
+        below = [m for root in trace.roots_of_modules.values() for m in root.modules()]
+        self.modules = list((trace.modules | {id(m): m for m in below}).values())
         for x in [x for m in self.modules for x in vars(m).values()]:
             if isinstance(x, (list, dict)) and len(x) <= _WATCHED:  # nobody says when it changes
                 self.each_run.append((partial(_contents, x), _contents(x)))
@@ -107,7 +108,8 @@ class Recording:
         for target, v in zip(self.lending, self.lent):
             if v.source is None and v.array is None and not v.name:
                 v.name = f"d_{names.get(id(target), 'x')}"
-        self.likes = {v: _like(a) for v, a in trace.arrays.items()}
+        given = [(v, a) for v, a in trace.arrays.items() if v.source[0] != "tensor"]
+        self.likes = {v: _like(a) for v, a in given}
         trace.forget()
 
     def _given(self, t: Tensor, value: Value) -> Any:
@@ -265,14 +267,18 @@ class Entry:
         ]
         self.written_arguments = [s for s in self.written if s.__class__ is int]
         filename = f"<compiled {self.title} {self.number}>"
-        linecache.cache[filename] = (len(self.source), None, self.source.splitlines(True), filename)
+        # Python takes time with the square of `bind` (20 000 lines: 0.7 s, not 0.2) if it has no
+        # branch near its beginning, where it puts an instruction for each variable of the step.
+        text = self.source.replace("):\n", "):\n    if np: pass\n", 1)
+        linecache.cache[filename] = len(text), None, text.splitlines(True), filename
         self.needs = emitter.globals
-        late = [x for call in program.calls if call.phase == "outside" for x in call.inputs]
+        outside = [call for call in program.calls if call.phase == "outside"]
+        late = dict.fromkeys([x for call in outside for x in call.inputs])
         owners = dict.fromkeys([self.plan.owner(x) for x in late])
         sources = [v.source for v in owners if v.source is not None]
         self.read_late = [s for s in sources if s[0] in ("tensor", "argument")]
         now = program.outputs[: self.recording.now]
-        self.kept_outputs = [i for i, x in enumerate(now) if x in set(late)]
+        self.kept_outputs = [i for i, x in enumerate(now) if x in late]
         # Counts must not go on if a call fails after them and the function runs instead.
         self.drawn: list[tuple] = []
         order = {call: i for i, call in enumerate(program.calls)}
@@ -289,7 +295,7 @@ class Entry:
         }
         self.drawing = len(counted) > 0
         self.globals = {"__name__": "autodiff.compiled", **noted}
-        exec(builtins.compile(self.source, filename, "exec"), self.globals)
+        exec(builtins.compile(text, filename, "exec"), self.globals)
 
     def frame(self) -> tuple[Any, list[tuple[Any, Lent | int]]]:
         """The step bound to arrays of its own, and what becomes of gradients."""
@@ -701,16 +707,21 @@ def _contents(x: list | dict) -> list:
     return [(type(i), i) if _simple(i) else id(i) for i in items]
 
 
-def result_form(result: Any, outputs: list[Tensor]) -> Any:
-    """How to build the result from tensors: a function of their list; None if it cannot be."""
+def result_form(result: Any, outputs: list[Tensor], places: dict[int, int] | None = None) -> Any:
+    """How to build the result from tensors: a function of their list; None if it cannot be.
+
+    outputs: an empty list, which these tensors go to. places: where they are there, by identity.
+    """
+    places = {} if places is None else places
     if isinstance(result, Tensor):
-        i = next((i for i, t in enumerate(outputs) if t is result), len(outputs))
-        outputs[i:] = outputs[i:] or [result]
+        i = places.setdefault(id(result), len(outputs))
+        if i == len(outputs):
+            outputs.append(result)
         return lambda tensors: tensors[i]
     if result is None or isinstance(result, (bool, int, float, str)):
         return lambda tensors: result
     if isinstance(result, (list, tuple)):
-        parts = [result_form(x, outputs) for x in result]
+        parts = [result_form(x, outputs, places) for x in result]
         if None in parts:
             return None
         cls = type(result)
@@ -718,7 +729,7 @@ def result_form(result: Any, outputs: list[Tensor]) -> Any:
             return lambda tensors: cls(*[part(tensors) for part in parts])
         return lambda tensors: cls([part(tensors) for part in parts])
     if (make := type(result)) in (dict, OrderedDict):
-        items = {k: result_form(x, outputs) for k, x in result.items()}
+        items = {k: result_form(x, outputs, places) for k, x in result.items()}
         if None in items.values():
             return None
         return lambda tensors: make((k, part(tensors)) for k, part in items.items())

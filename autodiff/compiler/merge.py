@@ -24,19 +24,26 @@ def merge(program: Program, largest: float = math.inf) -> None:
     for call in program.calls:
         if call.kind == "update":
             groups.setdefault(_alike(call), []).append(call)
+    written = {value for _, value in program.writes}
     runs_of: dict[Call, list[list[Call]]] = {}
     for alike in groups.values():
         # At the last of them: by then all gradients are there.
-        runs_of[alike[-1]] = _runs(alike, program, largest)
+        runs_of[alike[-1]] = _runs(alike, written, largest)
     read = {x for call in program.calls for x in call.inputs}.union(program.outputs)
     calls: list[Call] = []
     new: dict[Value, Any] = {}
+    gone: set[Value] = set()
     for call in program.calls:
         if call.kind != "update":
             calls.append(call)
         for run in runs_of.get(call, ()):
-            calls += _alone(run[0], new) if len(run) == 1 else _together(run, program, read, new)
+            if len(run) == 1:
+                calls += _alone(run[0], new)
+            else:
+                calls += _together(run, program, read, new)
+                gone.update(x for update in run for x in update.results)
     program.calls = calls
+    program.writes = [(memory, value) for memory, value in program.writes if value not in gone]
     program.replace(new)
 
 
@@ -51,9 +58,8 @@ def _is_number(x: Value) -> bool:
     return x.source is not None and x.source[0] == "number"
 
 
-def _runs(calls: list[Call], program: Program, largest: float) -> list[list[Call]]:
+def _runs(calls: list[Call], written: set[Value], largest: float) -> list[list[Call]]:
     """Groups of updates whose tensors lie in one piece of memory, column by column."""
-    written = {value for _, value in program.writes}
     simple: list[tuple[Call, list]] = []
     others = []
     for call in calls:
@@ -104,8 +110,6 @@ def _together(
         operands.append(x)
     apart, results = taken_apart(first, operands, operands[0].shape)
     calls += apart
-    gone = {result for call in run for result in call.results}
-    program.writes = [(memory, value) for memory, value in program.writes if value not in gone]
     program.writes += zip(operands[:count], results)
     for call, start in zip(run, starts):
         for result, whole in zip(call.results, results):

@@ -7,6 +7,8 @@ Element by element calls on large arrays form groups that run a block at a time.
 """
 
 import math
+from bisect import bisect_left, insort
+from heapq import heappop, heappush
 from typing import Any
 
 import numpy as np
@@ -84,7 +86,7 @@ class Plan:
     until the next run. steps: calls and groups in the order they run. copies: (memory, value)
     pairs still to be copied at the end. boxes: scalars that array calls take, which go into a 0-d
     array as well; read_as_scalars: those that are needed otherwise too. made: static values in the
-    order they are made.
+    order they are made. now: the number of the call whose results are given their slots.
     """
 
     def __init__(
@@ -98,6 +100,8 @@ class Plan:
         self.boxes: set[Value] = set()
         self.read_as_scalars: set[Value] = set(program.wanted)
         self.buffers: list[Buffer] = []
+        self.busy: list[tuple[int, int]] = []  # a heap: until when a buffer was wanted, its number
+        self.free: list[tuple[int, int]] = []  # sorted: bytes and number of a buffer
         self.buffer_of: dict[Value, Buffer] = {}
         self.uses: dict[Value, int] = {}
         for call in program.calls:
@@ -112,21 +116,19 @@ class Plan:
         self.order = {call: i for i, call in enumerate(program.calls)}
         self.group_of = {c: s for s in self.steps if isinstance(s, Group) for c in calls_of(s)}
         self.part_of: dict[Value, tuple[Value, Any]] = {}
-        self._zeros: dict[Call, bool] = {}
+        self.on_zeros = self._find_on_zeros()
         self._owners: dict[Value, Value] = {}
-        self._starts: dict[Value, int] = {}  # when the first part of a join is computed
         self.last: dict[Value, int] = {}
         self.target: dict[Value, Value] = {}
         self._carry_names()
+        self._rooms: dict[Value, Any] = {}
         self._place_parts()
+        del self._rooms
         self._find_last_uses()
-        for x in self.part_of:
-            owner, at = self.owner(x), self.order[x.call]  # type: ignore[index]
-            self._starts[owner] = min(at, self._starts.get(owner, at))
         self._choose_targets()
         for x in program.inputs:
             self._give(x)
-        for call in program.calls:
+        for self.now, call in enumerate(program.calls):
             self._assign(call)
         for x in (*program.outputs, *self.lent, *(v for _, v in self.copies)):
             self.slot(x)
@@ -152,72 +154,74 @@ class Plan:
                 continue
             if not call.result.shape:
                 continue
-            if call.kind == "setitem" and (
-                HOLE in items_of(call.function) or not self._on_zeros(call)
-            ):
+            if call.kind == "setitem" and call not in self.on_zeros:
                 continue
             for x, key in parts_of(call):
-                if x.__class__ is Value and self._can_be_part(x, call):
+                if x.__class__ is Value and self._can_be_part(x, call, key):
                     self.part_of[x] = call.result, key
 
-    def _on_zeros(self, call: Call) -> bool:
-        """Whether a setitem is on constant zeros, at last, and all before it is used here alone."""
-        known = self._zeros.get(call)
-        if known is None:
+    def _find_on_zeros(self) -> set[Call]:
+        """The setitems on constant zeros, at last, with all before them used there alone."""
+        found: set[Call] = set()
+        for call in self.program.calls:
+            if call.kind != "setitem" or HOLE in items_of(call.function):
+                continue
             x = call.operands[0]
-            inner = x.call
             if x.array is not None:
-                known = not x.array.any()
+                on_zeros = not x.array.any()
             else:
-                known = (
-                    inner is not None
-                    and inner.kind == "setitem"
-                    and HOLE not in items_of(inner.function)
-                    and x not in self.outputs
-                    and x not in self.lent
-                    and self.uses[x] == 1
-                    and self._on_zeros(inner)
-                )
-            self._zeros[call] = known
-        return known
+                kept = x in self.outputs or x in self.lent
+                on_zeros = x.call in found and not kept and self.uses[x] == 1
+            if on_zeros:
+                found.add(call)
+        return found
 
-    def _can_be_part(self, x: Value, whole: Call) -> bool:
+    def _can_be_part(self, x: Value, whole: Call, key: Any) -> bool:
         call = x.call
-        return (
+        if not (
             call is not None
             and takes_out(call)
             and bool(x.shape)
-            and call.kind not in ("setitem", "concatenate", "pack")
+            and call.kind not in ("setitem", "pack")
             and call not in self.group_of
             and x not in self.part_of
             and x not in self.outputs
             and x.dtype == whole.result.dtype
-        )
+        ):
+            return False
+        part = _part(self._room(whole.result), key, x.shape)
+        return part is not None and (call.kind != "dot" or part.flags.c_contiguous)
+
+    def _room(self, x: Value) -> Any:
+        """An array laid out as x is to be; what it lies in was asked about before."""
+        if x not in self._rooms:
+            whole, key = self.part_of.get(x, (None, None))
+            room = None if whole is None else _part(self._rooms[whole], key, x.shape)
+            self._rooms[x] = np.empty(x.shape, x.dtype) if room is None else room
+        return self._rooms[x]
 
     def owner(self, x: Value) -> Value:
         """The value whose memory x lies in."""
-        found = self._owners.get(x)
-        if found is None:
-            found = self._owners[x] = self._owner(x)
-        return found
-
-    def _owner(self, x: Value) -> Value:
-        while True:
+        way = []
+        while x not in self._owners:
+            way.append(x)
             if x in self.part_of:
                 x = self.part_of[x][0]
-            elif x.call is not None and (
-                shows(x.call) or (x.call.kind == "setitem" and self._chained(x.call))
-            ):
+            elif x.call is not None and (shows(x.call) or self._chained(x.call)):
                 x = x.call.operands[0]
             else:
-                return x
+                self._owners[x] = x
+        owner = self._owners[x]
+        for x in way:
+            self._owners[x] = owner
+        return owner
 
     def _chained(self, call: Call) -> bool:
         """Whether a setitem writes into the memory of another one, on zeros of their own."""
         return (
-            call.operands[0].array is None
+            call in self.on_zeros
+            and call.operands[0].array is None
             and call.result not in self.outputs
-            and self._on_zeros(call)
         )
 
     def _find_last_uses(self) -> None:
@@ -237,13 +241,19 @@ class Plan:
         """Decide which values are computed right in the memory they are written to in the end."""
         self.careful = max((i for c, i in self.order.items() if may_fail(c)), default=-1)
         readers: dict[int, int] = {}
+        reading: dict[tuple[Call | Group, int], list[Value]] = {}
         for i, call in enumerate(self.program.calls):
             for x in call.inputs:
                 for t in _memory(self.owner(x)):
                     readers[t] = i
+                    reading.setdefault((self.group_of.get(call, call), t), []).append(x)
         for x in (*self.program.wanted, *self.lent):
             for t in _memory(self.owner(x)):
                 readers[t] = _ENDLESS
+        shown: dict[int, list[Value]] = {}
+        for x in self.program.inputs:
+            for t in _memory(x):
+                shown.setdefault(t, []).append(x)
         for memory, value in self.program.writes:
             call: Call | None = value.call  # type: ignore[no-redef]
             fits = (
@@ -263,24 +273,20 @@ class Plan:
                 at = self.order[call]
                 late = max((readers.get(t, -1) for t in _memory(memory)), default=-1)
                 alone = late < at and call not in self.group_of
-                if alone or (late <= at and self._element_by_element(memory, call)):
+                if alone or (late <= at and self._element_by_element(memory, call, reading)):
                     self.target[value] = memory
                     buffer = Buffer(memory, late, final=at)
-                    for x in self.program.inputs:
-                        if set(_memory(x)) & set(_memory(memory)):
-                            self.buffer_of[x] = buffer
+                    self.buffer_of |= {x: buffer for t in _memory(memory) for x in shown[t]}
                     continue
             self.copies.append((memory, value))
 
-    def _element_by_element(self, memory: Value, call: Call) -> bool:
+    def _element_by_element(self, memory: Value, call: Call, reading: dict) -> bool:
         """Whether a call may write to memory that it reads, or that its group does, at once."""
         group = self.group_of.get(call)
-        readers = [call] if group is None else calls_of(group)
         return is_elementwise(call) and all(
             x.shape == memory.shape and (x is memory or group is None)
-            for reader in readers
-            for x in reader.inputs
-            if set(_memory(self.owner(x))) & set(_memory(memory))
+            for t in _memory(memory)
+            for x in reading.get((group or call, t), ())
         )
 
     # The slots
@@ -304,7 +310,6 @@ class Plan:
         return self.slots[x]
 
     def _assign(self, call: Call) -> None:
-        i = self.order[call]
         for x in call.inputs:
             slot = self.slot(x)
             if slot.kind == "scalar":
@@ -325,10 +330,10 @@ class Plan:
                 self._assign_part(x)
             elif x in self.outputs or not takes_out(call):
                 self.slots[x] = Slot("local")
-            elif call.kind == "setitem":
-                self._assign_setitem(x, call)
+            elif call in self.on_zeros:
+                self._assign_filled(x)
             else:
-                self._assign_buffer(x, call, i)
+                self._assign_buffer(x, call)
 
     def _assign_view(self, x: Value, call: Call) -> None:
         whole = call.operands[0]
@@ -341,71 +346,70 @@ class Plan:
         self.slots[x] = Slot("local")
 
     def _assign_part(self, x: Value) -> None:
-        whole, key = self.part_of[x]
-        if whole not in self.slots:
-            self._assign_whole(whole)
-        like = _part(self.slots[whole].like, key, x.shape)
-        if like is None or (x.call.kind == "dot" and not like.flags.c_contiguous):  # type: ignore[union-attr]
-            del self.part_of[x]
-            self._owners.clear()
-            self.last[x] = max(self.last.get(x, 0), self.order[whole.call])  # type: ignore[index]
-            self._assign_buffer(x, x.call, self.order[x.call])  # type: ignore[arg-type,index]
+        if x in self.slots:
             return
-        self._make(x, "part", of=whole, key=key, like=like)
+        within = [x]  # what it lies in may lie in something itself
+        while (whole := self.part_of[within[-1]][0]) in self.part_of and whole not in self.slots:
+            within.append(whole)
+        for x in reversed(within):
+            whole, key = self.part_of[x]
+            if whole not in self.slots:
+                self._assign_whole(whole, whole.call)  # type: ignore[arg-type]
+            like = _part(self.slots[whole].like, key, x.shape)
+            self._make(x, "part", of=whole, key=key, like=like)
 
-    def _assign_whole(self, whole: Value) -> None:
+    def _assign_whole(self, whole: Value, call: Call) -> None:
         """Make room for a join, of which a part is about to be computed."""
-        call = whole.call
-        assert call is not None
-        if whole in self.part_of:
-            self._assign_part(whole)
-        elif call.kind == "setitem":
-            self._assign_setitem(whole, call)
+        if call in self.on_zeros:
+            self._assign_filled(whole)
         elif call.kind == "pack":
             self._make(whole, "zeros", like=np.empty(whole.shape, whole.dtype))
         else:
-            self._assign_buffer(whole, call, self.order[call])
+            self._assign_buffer(whole, call)
 
-    def _assign_setitem(self, x: Value, call: Call) -> None:
+    def _assign_filled(self, x: Value) -> None:
+        """Make room for a setitem on zeros: in their memory, with all that lead there."""
+        chain = []
+        while x.array is None and x not in self.slots:
+            chain.append(x)
+            x = x.call.operands[0]  # type: ignore[union-attr]
+        for y in reversed(chain):
+            if x.array is not None:
+                self._make(y, "zeros", like=np.empty(y.shape, y.dtype))
+            else:
+                self._make(y, "same", of=x, like=self.slots[x].like)
+            x = y
+
+    def _assign_buffer(self, x: Value, call: Call) -> None:
         if x in self.slots:
             return
-        base = call.operands[0]
-        if HOLE not in items_of(call.function) and self._on_zeros(call):
-            if base.array is not None:
-                self._make(x, "zeros", like=np.empty(x.shape, x.dtype))
-                return
-            if base not in self.slots:
-                self._assign_whole(base)
-            if self.slots[base].kind == "static":
-                self._make(x, "same", of=base, like=self.slots[base].like)
-                return
-        self._assign_buffer(x, call, self.order[call])
-
-    def _assign_buffer(self, x: Value, call: Call, i: int) -> None:
-        if x in self.slots:
-            return
-        until = _ENDLESS if x in self.lent else self.last.get(self.owner(x), i)
+        now = self.now
+        until = _ENDLESS if x in self.lent else self.last[self.owner(x)]
         if is_elementwise(call) and call not in self.group_of:
             for y in call.inputs:
-                if (buffer := self._left(y, x, i, until)) is not None:
+                if (buffer := self._left(y, x, now, until)) is not None:
                     buffer.until = until
                     self._make(x, "same", of=y, like=self.slots[y].like)
                     self.buffer_of[x] = buffer
                     return
-        start = min(i, self._starts.get(self.owner(x), i))
-        fitting = [
-            b
-            for b in self.buffers
-            if b.until < start and x.nbytes <= b.first.nbytes <= 2 * x.nbytes
-        ]
-        if fitting and x.nbytes:
-            buffer = min(fitting, key=lambda b: b.first.nbytes)
+        while self.busy and self.busy[0][0] < now:
+            ended, number = heappop(self.busy)
+            buffer = self.buffers[number]
+            if buffer.until == ended:
+                insort(self.free, (buffer.first.nbytes, number))
+            else:  # another value has taken it in the meantime
+                heappush(self.busy, (buffer.until, number))
+        place = bisect_left(self.free, (x.nbytes, 0))
+        if x.nbytes and place < len(self.free) and self.free[place][0] <= 2 * x.nbytes:
+            _, number = self.free.pop(place)
+            buffer = self.buffers[number]
             buffer.until = until
             self._make(x, "reuse", of=buffer.first, like=np.empty(x.shape, x.dtype))
         else:
-            buffer = Buffer(x, until)
+            number, buffer = len(self.buffers), Buffer(x, until)
             self.buffers.append(buffer)
             self._make(x, "empty", like=np.empty(x.shape, x.dtype))
+        heappush(self.busy, (until, number))
         self.buffer_of[x] = buffer
 
     def _left(self, y: Value, x: Value, i: int, until: int) -> Buffer | None:
@@ -467,10 +471,24 @@ def parts_of(call: Call) -> list[tuple[Any, Any]]:
     found, start = [], 0
     for x in call.operands:
         stop = start + x.shape[axis]
-        key = (*[slice(None)] * axis, slice(start, stop))
-        found.append((x, ("key", key)))
+        before: list[Any] = [slice(None)] * axis
+        whole = _stacked(x, axis)
+        if whole is None:
+            found.append((x, ("key", (*before, slice(start, stop)))))
+        else:
+            found.append((whole, ("key", (*before, start))))
         start = stop
     return found
+
+
+def _stacked(x: Value, axis: int) -> Value | None:
+    """What x shows with this axis, of length 1, as a new one; None if it is no such view."""
+    if x.call is None or x.call.kind != "getitem":
+        return None
+    whole, key = x.call.operands[0], items_of(x.call.function)
+    if (*x.shape[:axis], *x.shape[axis + 1 :]) != whole.shape:
+        return None
+    return whole if all(i in (None, Ellipsis) or i == slice(None) for i in key) else None
 
 
 def _part(whole: Any, key: Any, shape: tuple[int, ...]) -> Any:
@@ -482,62 +500,70 @@ def _part(whole: Any, key: Any, shape: tuple[int, ...]) -> Any:
     return part if part.shape == shape else None
 
 
+class _Round:
+    """Calls, and a group that comes after them."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self.group: Group | None = None
+
+
 def grouped(program: Program, uses: dict[Value, int], lent: set[Value]) -> list[Call | Group]:
-    """The calls in an order that keeps calls on large arrays of one shape together."""
+    """The calls in an order that keeps calls on large arrays of one shape together.
+
+    A call goes into the first round in which its operands are there: into the group, before it if
+    it needs nothing of it, or else into a later round. What may fail, and what is small in the
+    update, passes no call of a later round.
+    """
+    rounds: list[_Round] = []
+    known: dict[Value, int] = {}  # the first round in which a value may be read
+    inside: dict[Value, Group] = {}
+    for call in program.calls:
+        at = max([known.get(x, 0) for x in call.inputs], default=0)
+        if may_fail(call):
+            at = max(at, len(rounds) - 1)
+        after = 0
+        while at < len(rounds) and (group := rounds[at].group) is not None:
+            more = at + 1 < len(rounds)
+            if (call.phase == "outside" != group.calls[0].phase) or (more and may_fail(call)):
+                pass
+            elif _is_large(call) and call.result.shape == group.shape:
+                group.calls.append(call)
+                inside[call.result] = group
+                break
+            elif all(inside.get(x) is not group for x in call.inputs):
+                if not (more and call.phase == "update"):
+                    rounds[at].calls.append(call)
+                    break
+            elif _sums_all(call, group.shape):
+                group.sums.append(call)
+                after = 1
+                break
+            at += 1
+        else:
+            if at == len(rounds):
+                rounds.append(_Round())
+            if _is_large(call):
+                rounds[at].group = inside[call.result] = Group([call], call.result.shape)
+            else:
+                rounds[at].calls.append(call)
+        known.update(dict.fromkeys(call.results, at + after))
+    wanted = {*program.wanted, *lent}
     steps: list[Call | Group] = []
-    waiting = list(program.calls)
-    while waiting:
-        call = waiting.pop(0)
-        if not _is_large(call):
-            steps.append(call)
+    for part in rounds:
+        steps += part.calls
+        if part.group is None:
             continue
-        group, before, waiting = _gathered(call, waiting)
-        steps += before
-        if len(group.calls) < 2 or not _fits(group):
-            steps += group.calls
-            waiting = [*group.sums, *waiting]
-            continue
-        _lay_out(group, program, uses, lent)
-        steps.append(group)
+        if len(part.group.calls) < 2 or not _fits(part.group):
+            steps += calls_of(part.group)
+        else:
+            _lay_out(part.group, uses, wanted)
+            steps.append(part.group)
     return steps
 
 
 def _is_large(call: Call) -> bool:
     return is_elementwise(call) and call.result.size >= 2**16
-
-
-def _gathered(first: Call, waiting: list[Call]) -> tuple[Group, list[Call], list[Call]]:
-    """A group that starts with a call, what must come before it, and what comes after."""
-    group = Group([first], first.result.shape)
-    inside, later = {first.result}, set()
-    before: list[Call] = []
-    after: list[Call] = []
-    for call in waiting:
-        inputs = set(call.inputs)
-        if (
-            call.phase == "outside" != first.phase
-            or not later.isdisjoint(inputs)
-            or (after and may_fail(call))
-            or call.kind == "update"
-        ):
-            after.append(call)
-            later.update(call.results)
-        elif _is_large(call) and call.result.shape == group.shape:
-            group.calls.append(call)
-            inside.add(call.result)
-        elif inside.isdisjoint(inputs):
-            if after and call.phase == "update":
-                after.append(call)
-                later.update(call.results)
-            else:
-                before.append(call)
-        elif _sums_all(call, group.shape):
-            group.sums.append(call)
-            later.update(call.results)
-        else:
-            after.append(call)
-            later.update(call.results)
-    return group, before, after
 
 
 def _sums_all(call: Call, shape: tuple[int, ...]) -> bool:
@@ -566,17 +592,15 @@ def _fits(group: Group) -> bool:
     return not group.sums and rows >= 4 and width <= BLOCK
 
 
-def _lay_out(group: Group, program: Program, uses: dict[Value, int], lent: set[Value]) -> None:
+def _lay_out(group: Group, uses: dict[Value, int], wanted: set[Value]) -> None:
     """Choose the blocks, and a scratch buffer for each value that does not leave the group."""
     if group.flat:
         length, step = math.prod(group.shape), BLOCK
     else:
         length, step = group.shape[0], max(1, BLOCK // math.prod(group.shape[1:]))
     group.stops = [*range(step, length, step), length]
-    wanted = {*program.wanted, *lent}
-    calls = [*group.calls, *group.sums]
     inner: dict[Value, int] = {}
-    for call in calls:
+    for call in calls_of(group):
         for x in call.inputs:
             inner[x] = inner.get(x, 0) + 1
     left = dict(inner)

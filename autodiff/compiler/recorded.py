@@ -7,6 +7,7 @@ without an entry here) raises Opaque, and the operation is recorded whole.
 
 from collections.abc import Callable
 from typing import Any, NoReturn
+from weakref import ReferenceType, ref
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
@@ -26,14 +27,22 @@ def _opaque(*_: Any, **__: Any) -> NoReturn:
 class Recorded(NDArrayOperatorsMixin):
     """An array in an operation's forward: the real one, and the Value it is in the trace.
 
-    own: whether this forward made it and nothing shows its memory, so that it may be written.
+    made: whether this forward made its memory. views: what shows that memory, as long as it lives.
     """
 
-    __slots__ = ("array", "own", "trace", "value")
+    __slots__ = ("__weakref__", "array", "made", "trace", "value", "views")
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, trace: Any, value: Value, array: Any, own: bool = False) -> None:
-        self.trace, self.value, self.array, self.own = trace, value, array, own
+    def __init__(
+        self, trace: Any, value: Value, array: Any, made: bool = False, views: Any = None
+    ) -> None:
+        self.trace, self.value, self.array, self.made = trace, value, array, made
+        self.views: list[ReferenceType[Recorded]] = [] if views is None else views
+
+    @property
+    def own(self) -> bool:
+        """Whether it may be written: this forward made it, and nothing else shows its memory."""
+        return self.made and all(view() is None for view in self.views)
 
     # What it is
 
@@ -65,9 +74,10 @@ class Recorded(NDArrayOperatorsMixin):
         return Recorded(self.trace, value, array, True)
 
     def _view(self, kind: str, function: Any) -> "Recorded":
-        self.own = False
         value, array = self.trace.call(kind, function, (self.value,), {}, (self.array,))
-        return Recorded(self.trace, value, array)
+        view = Recorded(self.trace, value, array, views=self.views)
+        self.views.append(ref(view))
+        return view
 
     def _operand(self, x: Any) -> Any:
         if x.__class__ is Recorded:

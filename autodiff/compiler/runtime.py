@@ -135,11 +135,7 @@ class Compiled(Wrapper):
         if flags & (TRACE | ANOMALY | VMAP):
             return self.function(*args, **kwargs)
         leaves: list[Any] = []
-        key = (
-            _form(args, leaves),
-            _form(kwargs, leaves) if kwargs else None,
-            flags & (GRAD | INFERENCE),
-        )
+        key = *_forms(args, kwargs, leaves), flags & (GRAD | INFERENCE)
         try:
             known = key in self._entries
         except TypeError:  # an argument that cannot be looked up
@@ -224,10 +220,10 @@ class Compiled(Wrapper):
             trace.spoil("what it returns is not made of tensors, numbers and containers")
         if any(contents(cell) is not value for cell, value in cells):
             trace.spoil("it rebinds a variable of the function around it")
-        if (_form(args, []), _form(kwargs, []) if kwargs else None) != key[:2]:
+        if _forms(args, kwargs, []) != key[:2]:
             trace.spoil("it changes a container among its arguments, or puts one on the tape")
         if not trace.refused:
-            trace.modules += around
+            trace.modules |= {id(m): m for m in around}
             recording = Recording(trace, leaves, stand_ins, outputs)
         if trace.refused:
             self._entries[key] = None
@@ -324,31 +320,35 @@ def _mapped(tree: Any, new: dict[int, Any]) -> Any:
 # The key of a call
 
 
-def _form(tree: Any, leaves: list) -> Any:
+def _forms(args: tuple, kwargs: dict, leaves: list) -> tuple:
     """What of the arguments decides which program runs; arrays and tensors go to `leaves`."""
+    places: dict[int, int] = {}  # of arrays among the leaves, by identity
+    return _form(args, leaves, places), _form(kwargs, leaves, places) if kwargs else None
+
+
+def _form(tree: Any, leaves: list, places: dict[int, int]) -> Any:
     cls = tree.__class__
     if cls is tuple:
-        return tuple([_form(x, leaves) for x in tree])
+        return tuple([_form(x, leaves, places) for x in tree])
     if isinstance(tree, Tensor):
         array, node = tree._array, tree._node
-        for i, leaf in enumerate(leaves):
-            if leaf is tree:
-                return "again", i
-            if array_of(leaf) is array:
-                leaves.append(tree)
-                return "memory of", i, node and (1 if node.plan is None else 2)
+        i = places.setdefault(id(array), len(leaves))
+        if i < len(leaves) and leaves[i] is tree:
+            return "again", i
         leaves.append(tree)
-        return array.shape, array.strides, array.dtype, node and (1 if node.plan is None else 2)
+        form = array.shape, array.strides, array.dtype
+        known = form if i == len(leaves) - 1 else ("memory of", i)
+        return *known, node and (1 if node.plan is None else 2)
     if cls is np.ndarray:
-        for i, leaf in enumerate(leaves):
-            if array_of(leaf) is tree:
-                return "again", i
+        i = places.setdefault(id(tree), len(leaves))
+        if i < len(leaves):
+            return "again", i
         leaves.append(tree)
         return tree.shape, tree.strides, tree.dtype
     if isinstance(tree, (list, tuple)):
-        return cls, *[_form(x, leaves) for x in tree]
+        return cls, *[_form(x, leaves, places) for x in tree]
     if isinstance(tree, dict):
-        return cls, *[(k, _form(x, leaves)) for k, x in tree.items()]
+        return cls, *[(k, _form(x, leaves, places)) for k, x in tree.items()]
     if cls is float and not tree:
         return cls, str(tree)  # -0.0 is not 0.0
     return cls, tree

@@ -116,8 +116,8 @@ class Trace:
         self.phase, self.place = "forward", ""
         self.phases: list[str] = []
         self.nodes: dict[Any, Value] = {}
-        self.modules: list[Any] = []
-        self.roots_of_modules: list[Any] = []  # those that were called from outside any other
+        self.modules: dict[int, Any] = {}
+        self.roots_of_modules: dict[int, Any] = {}  # those called from outside any other
         self.stack: list[Any] = []
         self.paths: dict[int, str] = {}
         self.started = versions.tick()
@@ -299,12 +299,11 @@ class Trace:
 
     def enter(self, module: Any) -> None:
         """A module is being called."""
-        if not self.stack and not any(m is module for m in self.roots_of_modules):
-            self.roots_of_modules.append(module)
+        if not self.stack and id(module) not in self.roots_of_modules:
+            self.roots_of_modules[id(module)] = module
             for path, m in module.named_modules():
                 self.paths.setdefault(id(m), path)
-        if not any(m is module for m in self.modules):
-            self.modules.append(module)
+        self.modules[id(module)] = module
         self.stack.append(module)
         self._set_place()
 

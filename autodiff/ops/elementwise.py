@@ -76,7 +76,7 @@ sign = elementwise(np.sign, promote="keep", x=lambda g: g * 0)
 floor = elementwise(np.floor, promote="keep", x=lambda g: g * 0)
 ceil = elementwise(np.ceil, promote="keep", x=lambda g: g * 0)
 trunc = elementwise(np.trunc, promote="keep", x=lambda g: g * 0)
-rint = elementwise(np.rint, promote="keep", x=lambda g: g * 0)
+rint = elementwise(np.rint, x=lambda g: g * 0)
 floor_divide = elementwise(
     _whole(np.floor_divide),
     numpy=np.floor_divide,

@@ -94,8 +94,9 @@ def _lstm(x, h, c, w, /):
 def _lstm_gradients(g, h, c, w, out):
     steps, dh, dc = [], 0.0, 0.0
     for t in range(out.shape[1])[::-1]:
-        (_, now, i, f, a, o), (gh, gc, gi, gf, ga, go) = out[:, t], g[:, t]
-        shown = np.tanh(now)
+        i, f, a, o = out[2:, t]
+        gh, gc, gi, gf, ga, go = [g[k, t] for k in range(6)]  # compiled, most are known to be 0
+        shown = np.tanh(out[1, t])
         dh = dh + gh
         dc = dc + gc + dh * o * (1 - shown * shown)
         of_gates = (

@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks.report import comparisons
 from benchmarks.report.records import COMMANDS
-from benchmarks.results import Table, described
+from benchmarks.results import Table, described, once
 
 TITLE = "tapegrad: what it learns, how fast, and in how much memory"
 PEERS_AHEAD = "Where a peer is faster or smaller"
@@ -63,12 +63,18 @@ def sections(records: list[dict[str, Any]], missing: dict[str, str]) -> list[Sec
 
 
 def _measured_on(records: list[dict[str, Any]]) -> Section:
-    machines: dict[str, list[str]] = {}
+    """One line for each machine, whatever the dates."""
+    machines: dict[str, tuple[list[str], dict[str, None]]] = {}
     for record in records:
-        machines.setdefault(described(record["machine"]), []).append(record["command"])
-    if len(machines) == 1:
-        return Section("Measured on", list(machines))
-    return Section("Measured on", [f"{', '.join(them)}: {it}" for it, them in machines.items()])
+        date, _, machine = described(record["machine"]).partition("; ")
+        commands, dates = machines.setdefault(machine, ([], {}))
+        commands.append(record["command"])
+        dates[date] = None
+    lines = [
+        f"{', '.join(commands)}: " * (len(machines) > 1) + f"{', '.join(sorted(dates))}; {machine}"
+        for machine, (commands, dates) in machines.items()
+    ]
+    return Section("Measured on", lines)
 
 
 def _peers_ahead(records: list[dict[str, Any]]) -> Section:
@@ -115,7 +121,7 @@ def _of_command(record: dict[str, Any]) -> Section:
     section = Section(record["command"], [f"python -m benchmarks {command}"])
     if record.get("status"):
         section.lines.append(f"It ended with status {record['status']}: a check failed.")
-    section.tables = [Table(**table) for table in record.get("tables", [])]
+    section.tables = once(Table(**table) for table in record.get("tables", []))
     for picture in map(Path, record.get("pictures", [])):
         if picture.exists():
             section.pictures.append(picture)

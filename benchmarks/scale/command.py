@@ -1,8 +1,10 @@
 """The subcommand `scale`: tables and pictures of time and memory over size, on double log axes."""
 
 import argparse
+import math
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +18,7 @@ from benchmarks.speed.comparison import Outcome, Worker, timed
 PROGRAM = "benchmarks.scale.worker"
 CHOSEN = ("eager", "compiled", "torch")
 LONGEST = 40.0
-"""Seconds that a first step may take. It is foretold from that of the size before as growing with
-the square: from depth 100 to 300 recording took 1.0 and 5.8 s."""
+"""Seconds that a first step may take, as foretold from those of the two sizes before."""
 
 
 @dataclass
@@ -44,11 +45,15 @@ class Growth:
         self.refused += [f"{outcome.name} {contender}: {why}" for contender, why in reasons]
 
     def foretold(self, contender: str, size: int) -> float:
-        """The seconds that a first step would take."""
-        if not (taken := self.first.get(contender)):
+        """The seconds that a first step would take if it grows on as between the last two sizes.
+
+        Before two were measured nothing is known of its growth: 0.
+        """
+        taken = self.first.get(contender, {})
+        if len(taken) < 2:
             return 0.0
         last = max(taken)
-        return taken[last] * (size / last) ** 2
+        return taken[last] * (size / last) ** max(exponents(taken)[last], 0.0)
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -77,6 +82,7 @@ def run(asked: argparse.Namespace) -> int:
     print(results.described(results.machine()))
     chosen = results.present(CHOSEN)
     grown = {}
+    said: set[str] = set()
     with ExitStack() as stack:
         workers = {
             contender: stack.enter_context(Worker("scale", contender, 1, "float32", PROGRAM))
@@ -84,7 +90,7 @@ def run(asked: argparse.Namespace) -> int:
         }
         for name in asked.names or AXES:
             grown[name] = measured(name, workers, asked.quick)
-            print("", *tables({name: grown[name]}), sep="\n", flush=True)
+            print("", *results.once(tables({name: grown[name]}), said), sep="\n", flush=True)
 
     pictures = []
     if asked.plot is not None:
@@ -133,7 +139,7 @@ def measured(name: str, workers: dict[str, Worker], quick: bool) -> Growth:
 
 
 def tables(grown: dict[str, Growth]) -> list[Table]:
-    """One table an axis: milliseconds and megabytes by size, and the exponents of their growth."""
+    """One table an axis: milliseconds and megabytes by size, and the exponents between sizes."""
     made = []
     for name, growth in grown.items():
         columns = {f"{who} ms": _times(growth.seconds[who], 1e3) for who in growth.seconds}
@@ -144,10 +150,14 @@ def tables(grown: dict[str, Growth]) -> list[Table]:
         rows = [
             [str(size), *(_cell(column.get(size)) for column in columns.values())] for size in sizes
         ]
-        rows.append(["exponent", *(_cell(exponent(column)) for column in columns.values())])
+        slopes = [exponents(column) for column in columns.values()]
+        rows += [
+            [f"{before} to {size}", *(_cell(column.get(size)) for column in slopes)]
+            for before, size in pairwise(sizes)
+        ]
         notes = [
-            "exponent: b of size^b fitted over the upper half of the sizes; MB: resident, beyond"
-            " what was before the step was made",
+            "MB: resident, beyond what was before the step was made; below, from one size to the"
+            " next: b of growth as size^b",
             *growth.left_out,
             *growth.refused,
         ]
@@ -155,20 +165,17 @@ def tables(grown: dict[str, Growth]) -> list[Table]:
     return made
 
 
-def exponent(column: dict[int, float]) -> float | None:
-    """The slope of log(value) over log(size), by least squares over the upper half of the sizes.
+def exponents(column: dict[int, float]) -> dict[int, float]:
+    """By size, b of value ~ size^b from the size before on; none where a value is not positive.
 
-    None for fewer than two sizes and for values that are not positive.
-
-    >>> round(exponent({1: 7.0, 2: 7.0, 10: 300.0, 100: 30000.0}), 3)
-    2.0
+    >>> {size: round(b, 3) for size, b in exponents({1: 7.0, 2: 7.0, 10: 175.0}).items()}
+    {2: 0.0, 10: 2.0}
     """
-    sizes = sorted(column)
-    upper = sizes[len(sizes) // 2 :] if len(sizes) > 3 else sizes
-    values = [column[size] for size in upper]
-    if len(upper) < 2 or min(values) <= 0:
-        return None
-    return float(np.polyfit(np.log(upper), np.log(values), 1)[0])
+    return {
+        size: math.log(column[size] / column[before]) / math.log(size / before)
+        for before, size in pairwise(sorted(column))
+        if min(column[before], column[size]) > 0
+    }
 
 
 def draw(path: Path, quantity: str, numbers: dict[str, dict[str, dict[int, float]]]) -> None:
@@ -180,7 +187,8 @@ def draw(path: Path, quantity: str, numbers: dict[str, dict[str, dict[int, float
             points = {size: value for size, value in column.items() if value > 0}
             panel.plot(points.keys(), points.values(), marker="o", label=contender)
         panel.set(xlabel=name, ylabel=quantity, xscale="log", yscale="log")
-        panel.legend()
+        if contenders:
+            panel.legend()
     figure.savefig(path)
 
 

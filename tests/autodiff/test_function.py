@@ -364,3 +364,22 @@ def test_under_anomaly_detection_the_tape_shows_the_line_of_the_call(x):
     with autograd.detect_anomaly():
         y = Cube.apply(x)
     assert "test_function.py" in y.grad_fn.where and "y = Cube.apply(x)" in y.grad_fn.where
+
+
+def test_a_call_of_two_arguments_outlives_a_write_to_another_tensor():
+    class Product(autodiff.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, y):
+            ctx.save_for_backward(x, y)
+            return x * y
+
+        @staticmethod
+        def backward(ctx, g):
+            x, y = ctx.saved_tensors
+            return g * y, g * x
+
+    x, y = (tensor([value], requires_grad=True) for value in (2.0, 3.0))
+    product = Product.apply(x, y)
+    autodiff.zeros(1).add_(1)
+    product.backward()
+    assert (x.grad.item(), y.grad.item()) == (3, 2)

@@ -322,6 +322,11 @@ def test_an_axis_that_is_not_there_is_refused(function: Callable):
         function(autodiff.ones(2, 2))
 
 
+def test_an_axis_of_more_elements_is_not_squeezed():
+    with pytest.raises(ValueError, match="not all of length 1"):
+        np.squeeze(autodiff.ones(1, 2), (0, 1))
+
+
 def test_integers_become_the_default_float():
     i = autodiff.tensor([1, 2, 4])
     for result in (np.mean(i), np.std(i), np.median(i), np.quantile(i, 0.5), np.sqrt(i)):

@@ -235,3 +235,16 @@ def test_overwrite_writes_all_or_nothing():
         autodiff.overwrite([((p, q), [])], lambda p, q: (p * 5, np.ones(4)))
     assert p.tolist() == [1, 1]
     assert p._version == q._version == 0
+
+
+def test_writes_to_several_arrays_at_once_count_for_each():
+    arrays = np.zeros(3), np.ones((2, 2))
+    other = np.zeros(3)
+    together = versions.Together(arrays)
+    versions.touch(arrays[0])
+    before = versions.tick()
+    for _ in range(2):
+        together.touch()
+    assert [versions.version(a) for a in (*arrays, arrays[1][0], other)] == [3, 2, 2, 0]
+    assert [versions.version_at(a, before) for a in (*arrays, other)] == [1, 0, 0]
+    assert versions.latest > before

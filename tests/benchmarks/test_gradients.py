@@ -97,7 +97,7 @@ def test_the_worst_come_first_and_only_exact_references_are_judged():
     ]
     exact, by_differences = command.tabulated(tallies)
     assert [(row[0], row[-1]) for row in exact.rows] == [("missed", "MISSED"), ("fine", "met")]
-    assert [(row[0], row[-1]) for row in by_differences.rows] == [("rough", "not judged")]
+    assert [(row[0], row[-1]) for row in by_differences.rows] == [("rough", "-")]
     first, second = command.error_bars(tallies)
     assert (first.value, first.met) == (2e-12, False) and first.figure.endswith("missed")
     assert (second.value, second.met) == (0.0, True)
@@ -107,7 +107,15 @@ def test_random_programs_are_shown_but_not_judged():
     found = tally("programs", complex_step=1e-11)
     found.judged = False
     [table] = command.tabulated([found])
-    assert table.rows[0][-1] == "not judged"
+    assert table.rows[0][-1] == "-"
+
+
+def test_tables_fit_on_a_screen():
+    name = max(checks.operations("*"), key=len)
+    missed = tally(name, complex_step=1e-10)
+    [table] = command.tabulated([missed, tally("exp", complex_step=1e-16, **{"60_digits": 1e-16})])
+    assert [row[5] for row in table.rows] == ["complex step", "both"]
+    assert max(map(len, str(table).splitlines())) <= 120
 
 
 def test_the_command_prints_and_writes_what_it_found(tmp_path, capsys):

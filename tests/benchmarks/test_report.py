@@ -215,6 +215,24 @@ def test_a_noisy_ratio_in_the_readmes_table_is_explained(speed, capsys):
     assert "| 2.50~ |" in said and "\n~ marks a noisy ratio" in said
 
 
+def test_machines_and_notes_are_on_the_page_once():
+    table = {"title": "t", "head": ["a"], "rows": [["1"]], "notes": ["what a is"]}
+    later = MACHINE | {"date": "2026-11-27"}
+    made = [
+        {"command": "start", "machine": later, "tables": [table, table]},
+        {"command": "speed", "machine": MACHINE, "tables": [table]},
+    ]
+    sections = {section.title: section for section in page.sections(made, {})}
+    [line] = sections["Measured on"].lines
+    assert line.startswith("2026-11-26, 2026-11-27; 2 processors Xeon; ")
+    assert [table.notes for table in sections["start"].tables] == [["what a is"], []]
+    assert [table.notes for table in sections["speed"].tables] == [["what a is"]]
+    made[1]["machine"] = MACHINE | {"processor": "EPYC"}
+    first, second = page.sections(made, {})[2].lines
+    assert first.startswith("speed: 2026-11-26; 2 processors EPYC")
+    assert second.startswith("start: 2026-11-27; 2 processors Xeon")
+
+
 def test_sections_come_in_the_order_of_the_commands():
     made = [{"command": name, "machine": MACHINE} for name in ("learn", "other", "start", "speed")]
     titles = [section.title for section in page.sections(made, {})]

@@ -17,6 +17,14 @@ def test_a_table_is_its_title_its_aligned_rows_and_its_notes():
     ]
 
 
+def test_notes_are_told_once():
+    tables = [Table("a", ["x"], [["1"]], ["both", "first"]), Table("b", ["x"], [["2"]], ["both"])]
+    said = set()
+    assert [table.notes for table in results.once(tables, said)] == [["both", "first"], []]
+    [table] = results.once([Table("c", ["x"], [["3"]], ["first", "new"])], said)
+    assert (table.title, table.rows, table.notes) == ("c", [["3"]], ["new"])
+
+
 def test_a_bar_is_met_up_to_its_value():
     assert str(Bar("peak", 1.2, 1.2, "x torch")) == "peak: 1.2 x torch, bar 1.2 met"
     assert str(Bar("ratio", 1.2, 1.21)) == "ratio: 1.21, bar 1.2 MISSED"

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import results
 from benchmarks.scale import command
-from benchmarks.scale.command import Growth, exponent
+from benchmarks.scale.command import Growth, exponents
 from benchmarks.scale.problems import AXES, problem
 from benchmarks.scale.worker import Sizes
 from benchmarks.speed.comparison import Outcome
@@ -54,13 +54,13 @@ def test_models_have_the_size_in_their_name(name):
     assert [p.shape for p in network.parameters()] == [w.shape for w in start.weights]
 
 
-def test_an_exponent_is_the_slope_over_the_upper_half():
-    cubic = {size: float(size**3) for size in (10, 100, 1000)}
-    assert exponent({1: 5000.0, 3: 5000.0, 5: 5000.0} | cubic) == pytest.approx(3)
-    assert exponent({1: 2.0}) is None and exponent({1: 2.0, 2: 0.0}) is None
+def test_exponents_tell_the_growth_from_one_size_to_the_next():
+    cubic = {size: float(size**3) for size in (10, 20, 1000)}
+    assert exponents({1: 1000.0} | cubic) == pytest.approx({10: 0, 20: 3, 1000: 3})
+    assert exponents({1: 2.0}) == {} and exponents({1: 2.0, 2: 0.0, 3: 1.0}) == {}
 
 
-def test_a_first_step_that_would_take_too_long_is_left_out(monkeypatch):
+def test_every_contender_is_timed_at_every_size(monkeypatch):
     axis = AXES["depth"]
     timed = []
 
@@ -77,14 +77,41 @@ def test_a_first_step_that_would_take_too_long_is_left_out(monkeypatch):
     assert timed == [(f"depth/{size}", ["eager", "compiled"]) for size in axis.quick]
     assert growth.memory["eager"] == dict.fromkeys(axis.quick, 1_000_000)
 
-    timed.clear()
-    monkeypatch.setattr(command, "LONGEST", 29.0)
-    growth = command.measured("depth", {"eager": Process()}, quick=True)
-    assert timed == [("depth/1", ["eager"])]
-    assert growth.left_out == ["depth/10 eager left out: the first step would take some 30 s"]
+
+def test_how_long_a_first_step_takes_is_foretold_from_the_two_before():
+    def foretold(**first):
+        taken = {int(size.removeprefix("of_")): seconds for size, seconds in first.items()}
+        return Growth(first={"compiled": taken}).foretold("compiled", 1000)
+
+    assert foretold() == foretold(of_1=0.5) == 0
+    assert foretold(of_1=0.5, of_10=0.5, of_100=5.0) == pytest.approx(50)
+    assert foretold(of_1=0.5, of_10=0.5, of_100=50.0) == pytest.approx(5000)
+    assert foretold(of_10=0.5, of_100=0.1) == pytest.approx(0.1)  # no first step gets shorter
 
 
-def test_a_table_has_a_row_a_size_and_the_exponents():
+def test_a_first_step_that_would_take_too_long_is_left_out(monkeypatch):
+    timed = []
+
+    def instead(name, workers, **_):
+        timed.append(name)
+        size = int(name.partition("/")[2])
+        first = dict.fromkeys(workers, size**2 * 1e-3)
+        return Outcome(name, {who: [1.0] for who in workers}, first=first)
+
+    class Process:
+        def ask(self, do, name):
+            return None
+
+    monkeypatch.setattr(command, "timed", instead)
+    growth = command.measured("depth", {"eager": Process()}, quick=False)
+    assert timed == ["depth/1", "depth/10", "depth/100"]
+    assert growth.left_out == [
+        "depth/300 eager left out: the first step would take some 90 s",
+        "depth/1000 eager left out: the first step would take some 1000 s",
+    ]
+
+
+def test_a_table_has_a_row_a_size_and_the_exponents_between_them():
     growth = Growth(
         seconds={"eager": {1: 0.001, 10: 0.01}},
         first={"eager": {1: 0.1, 10: 0.1}},
@@ -93,7 +120,7 @@ def test_a_table_has_a_row_a_size_and_the_exponents():
     )
     [table] = command.tables({"depth": growth})
     assert table.head == ["depth", "eager ms", "eager MB"]
-    assert table.rows == [["1", "1.00", "1.00"], ["10", "10.00", "-"], ["exponent", "1.00", "-"]]
+    assert table.rows == [["1", "1.00", "1.00"], ["10", "10.00", "-"], ["1 to 10", "1.00", "-"]]
     assert table.notes[-1] == "depth/10 compiled left out"
 
 
@@ -102,7 +129,7 @@ def test_scale_prints_tables_and_writes_every_number(tmp_path, monkeypatch, caps
     path = tmp_path / "scale.json"
     assert command.run(asked("depth", "--quick", "--json", str(path))) == 0
     said = capsys.readouterr().out
-    assert "torch left out" in said and "exponent" in said
+    assert "torch left out" in said and "1 to 10" in said
     record = json.loads(path.read_text())
     assert record["command"] == "scale" and len(record["tables"]) == 1
     measured = record["growth"]["depth"]

@@ -3,6 +3,9 @@
 EQUIVALENT: dict[str, str] = {
     "autodiff/composed/creation.py:_line: (end - start) / max(steps - 1, 1) -> (end - start) / "
     "max(steps - 1, 2)": "with up to two steps this is multiplied by 0",
+    "autodiff/composed/elementwise.py:lerp: near = abs(weight) < 0.5 -> near = weight < 0.5": (
+        "the same line from its other end, to rounding; exact at weight 1 all the same"
+    ),
     "autodiff/composed/reduction.py:quantile: for a in range(array.ndim) -> for a in "
     "range(array.ndim + 1)": "zip() leaves out the one too many",
     "autodiff/function.py:_backward: any((isinstance(g, Tensor) for g in parts.values())) -> "
@@ -11,6 +14,9 @@ EQUIVALENT: dict[str, str] = {
     ),
     "autodiff/function.py:_record: 0 if t is None else t._version -> 1 if t is None else "
     "t._version": "the version of None is not asked for",
+    "autodiff/inplace.py:assign: _converted(value, x._array.dtype) -> value": (
+        "the write converts it too, and its gradient is converted by the walk"
+    ),
     "autodiff/inplace.py:_linear_node: plan.save([like] * len(nodes), None, params) -> "
     "plan.save([like], None, params)": "only the shape of the first is saved",
     "autodiff/ops/activation.py:_leaky_relu: 0 < slope <= 1 -> 1 < slope <= 1": (
@@ -25,12 +31,18 @@ EQUIVALENT: dict[str, str] = {
     "check=_check_indices, body=lambda indices, axis, count, error=None: indices)": (
         "the dtype in common with no other argument is its own"
     ),
+    "autodiff/ops/index.py:_slices: indices.reshape(-1).astype(np.intp) -> indices.reshape(-1)": (
+        "they are of int64 or int32 here, and a sum with int64"
+    ),
     "autodiff/ops/linalg.py:_einsum: x if labels == output else x.transpose([labels.index(a) "
     "for a in output]) -> x.transpose([labels.index(a) for a in output])": (
         "the axes put in the order they have; no operand is returned as it is"
     ),
     "autodiff/ops/linalg.py:linear: np.dot(g, w) if g.ndim == 2 else matmul(g, w) -> np.dot(g, "
     "w) if g.ndim == 3 else matmul(g, w)": "np.dot and matmul give the same for these axes",
+    "autodiff/ops/recurrent.py:_product: d.reshape((blocks, n // blocks, inner)) -> d": (
+        "one product, slower, in place of those of blocks of rows; the same to rounding"
+    ),
     "autodiff/ops/recurrent.py:_product: math.gcd(n, 4) if n * inner * size < 4000000 else 1 "
     "-> 1": "one product, slower, in place of those of blocks of rows; the same to rounding",
     "autodiff/ops/reduce.py:_vector_norm_x: ord > 1 -> ord >= 1": (
@@ -42,10 +54,14 @@ EQUIVALENT: dict[str, str] = {
     "k -> len(windows) != 1 or windows[0][0] * places <= places + k": (
         "windows laid out along other axes, for the same products to rounding"
     ),
+    "autodiff/tape.py:walk: fresh.add(parent) -> pass #2": (
+        "a sum is then not added to in place but made anew"
+    ),
     "autodiff/tape.py:user_line: frame: types.FrameType | None = sys._getframe(1) -> frame: "
     "types.FrameType | None = sys._getframe(2)": (
         "the frame that called it is of this library anyway"
     ),
+    "autodiff/tensor.py:_operand: return value + 0 -> return value - 0": "a copy all the same",
     "autodiff/tensor.py:_note_view: 2 * len(alive) <= len(views) -> 2 / len(alive) <= "
     "len(views)": "dead views are forgotten a little sooner",
     "autodiff/tensor.py:_note_view: 2 * len(alive) <= len(views) -> 2 <= len(views)": (

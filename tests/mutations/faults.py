@@ -33,6 +33,9 @@ MISTAKEN = {
 }
 """Names taken for each other."""
 
+NOTES = ("add_note", "taken")
+"""Calls that word an error or serve the compiler's recording."""
+
 SPOILT = set("g d old total x y s p out e".split())
 """Names of arrays to which a fault adds in place where a new array was made."""
 
@@ -399,8 +402,8 @@ def _of_name(node: ast.expr, parent: ast.AST) -> Iterator[Replacement]:
 def _of_statement(node: ast.stmt) -> Iterator[Replacement]:
     target = node.targets[0] if isinstance(node, ast.Assign) else None
     call = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
-    stored = isinstance(target, (ast.Attribute, ast.Subscript))
-    if isinstance(node, ast.AugAssign) or stored or (call and _called(node.value) != "add_note"):
+    stored = isinstance(target, (ast.Attribute, ast.Subscript)) and "__" not in ast.unparse(target)
+    if isinstance(node, ast.AugAssign) or stored or (call and _called(node.value) not in NOTES):
         kind = "check" if call and "check" in (_called(node.value) or "") else "step"
         yield kind, ast.Pass()
     if isinstance(node, ast.Continue):

@@ -42,6 +42,16 @@ def test_arguments_and_results_of_all_kinds():
     agree(scenario, recordings=5)
 
 
+def test_one_tensor_can_be_a_positional_and_a_named_argument():
+    def scenario(run):
+        f = run.compile(lambda x, y: x * 2 + y)
+        for i in range(3):
+            x = tensor([1.0, i])
+            run.note(f(x, y=x))
+
+    agree(scenario, recordings=1)
+
+
 def test_nested_containers_of_tensors_are_arguments():
     def scenario(run):
         f = run.compile(lambda d: {"y": [d["a"] * d["b"][0], d["b"][1][0]], "k": (3, "s")})

@@ -18,6 +18,7 @@ from autodiff.compiler.entry import PASSES, Recording
 from autodiff.compiler.merge import merge
 from autodiff.compiler.passes import Sweep, common, constants, dead, simplify
 from autodiff.compiler.program import Program, Value
+from autodiff.compiler.recorded import Opaque, Recorded
 from autodiff.compiler.trace import Trace
 from autodiff.tape import TRACE, modes
 from autodiff.tensor import Tensor, make
@@ -458,3 +459,107 @@ def memory_after(program: Program, given: dict[Value, Any], names: dict[int, str
                 part = array.reshape(-1)[start : start + t._array.size]
                 found[names[id(t)]] = part.reshape(t._array.shape)
     return found
+
+
+def test_a_view_of_a_product_that_is_joined_can_be_read_later():
+    """Its memory went to a value made in between."""
+
+    def function(a, b, c):
+        product = a @ b
+        total = autodiff.cat([product, c], 1).sum()
+        later = (c * 2).tanh()
+        return product.T @ (later * total).exp() + later
+
+    matrices = [autodiff.linspace(-0.1, 0.2, 16).reshape(4, 4) * k for k in (1, 2, 3)]
+    compiled = autodiff.compile(function, fullgraph=True)
+    compiled(*matrices)
+    assert_same(compiled(*matrices), function(*matrices))
+
+
+def _put(*keys: Any) -> Callable[[Tensor], Tensor]:
+    """A function that puts x * 2, x * 3, … into zeros, at these keys."""
+
+    def function(x):
+        y = autodiff.zeros(4, 3).double()
+        for n, key in enumerate(keys):
+            y[key] = (x * (n + 2))[: len(range(4)[key])]
+        return y
+
+    return function
+
+
+def test_what_fills_zeros_part_by_part_is_a_concatenation():
+    assert calls_of(_put(slice(2), slice(2, 4)), x).count("concatenate") == 1
+    assert calls_of(_put(slice(2, 4), slice(2)), x).count("setitem") == 0
+    for keys in (
+        (slice(2), slice(2, 3)),
+        (slice(2), slice(1, 3), slice(3, 4)),
+        (slice(0, 4, 2), slice(1, 4, 2)),
+        (slice(0, 0), slice(2)),
+    ):
+        assert "concatenate" not in calls_of(_put(*keys), x)
+
+
+def test_a_piece_of_a_part_is_read_from_what_was_put_there():
+    put = _put(slice(1, 3))
+    for key in ((2, slice(1, 3)), (slice(1, 2), 0), (slice(2, 3),)):
+        assert "setitem" not in calls_of(lambda x, key=key: put(x)[key] * 2, x)
+    for key in ((slice(0, 2),), (slice(1, 3, 2),)):
+        assert "setitem" in calls_of(lambda x, key=key: put(x)[key] * 2, x)
+
+
+def lines_of(function: Callable, *tensors: Tensor) -> str:
+    """What a compiled function does at each run, which is what the function does."""
+    compiled = autodiff.compile(function, fullgraph=True)
+    for _ in range(2):
+        assert_same(compiled(*tensors), function(*tensors))
+    return compiled.source.partition("def step")[2]
+
+
+def test_what_is_stacked_is_computed_in_its_place():
+    def function(x):
+        rows = [autodiff.cat([x * n, x + n], 1) for n in (2, 3, 4)]
+        stacked = autodiff.stack(rows)
+        return (stacked * stacked).sum() + (rows[1] * 2).sum()
+
+    lines = lines_of(function, autodiff.rand(2, 3))
+    assert "concatenate(" not in lines
+    assert "copyto(" not in lines
+
+
+def test_joins_within_joins_keep_products_in_memory_of_their_own():
+    def function(x):
+        halves = [autodiff.cat([x @ x.T, x @ x.T + n], 1) for n in (1, 2)]
+        return autodiff.cat([autodiff.stack([autodiff.cat(halves, 1), x @ x.mT.repeat(1, 4)])] * 2)
+
+    lines_of(function, autodiff.rand(2, 3))
+
+
+def test_large_arrays_that_a_step_makes_are_let_go():
+    def function(x):
+        y = x @ x  # of batches: makes a new array
+        return (y[1:].tanh() @ x[1:]).sum()
+
+    assert "del " in lines_of(function, autodiff.rand(4, 80, 80))
+    assert "del " not in lines_of(function, autodiff.rand(4, 8, 8))
+
+
+def test_memory_is_written_once_nothing_shows_it_any_more():
+    trace = Trace(fullgraph=True)
+    array = np.zeros((2, 3))
+    whole = Recorded(trace, trace.value(array), array, True)
+    view = whole.reshape(3, 2)
+    part = view[0]
+    for _ in range(2):
+        with pytest.raises(Opaque):
+            whole += 1
+        view = None  # but a view of it is left
+    del part
+    whole += 1
+    np.testing.assert_array_equal(whole.array, np.ones((2, 3)))
+    with pytest.raises(Opaque):  # a view's memory is not its own
+        whole[0].__iadd__(1)
+
+
+def test_softmax_is_taken_apart():
+    assert "softmax_" not in lines_of(lambda x: x.softmax(-1), autodiff.rand(40, 30))

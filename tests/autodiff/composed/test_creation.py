@@ -214,6 +214,11 @@ def test_asarray_copies_as_told():
         autodiff.asarray([1.0], copy=False)
 
 
+def test_numbers_beside_sequences_are_named():
+    with pytest.raises(TypeError, match="at depth 1 there are numbers beside sequences"):
+        autodiff.tensor([[1.0, 2.0], 3.0])
+
+
 def test_ragged_data_name_the_depth():
     with pytest.raises(ValueError, match="depth 1"):
         tensor([[1, 2], [3]])

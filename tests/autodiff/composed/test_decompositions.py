@@ -319,6 +319,7 @@ def test_info_says_which_matrices_of_a_batch_failed():
         linalg.cholesky_ex(batch),
         linalg.solve_ex(batch, autodiff.ones(3, 2, 1)),
         linalg.solve_ex(batch, autodiff.ones(3, 2)),
+        linalg.solve_ex(batch, autodiff.ones(1, 2, 1)),
     ):
         assert info.dtype == autodiff.int32
         assert info.tolist() == [0, 1, 0]

@@ -22,7 +22,8 @@ PRODUCTS = """
     w[None].repeat(2,1).addmm_(x,q); L.baddbmm(v,b,b); L.baddbmm(b,b,b,beta=2,alpha=3);
     L.baddbmm(c,b,b); L.tensordot(x,q,1); L.tensordot(x,q,dims=([1],[0]));
     L.tensordot(x,y,dims=([1,0],[1,0])); L.tensordot(x,y,dims=2); L.tensordot(x,y,dims=0);
-    L.tensordot(x,x,dims=1); L.tensordot(x,x,dims=3); L.tensordot(x,y,dims=-1);
+    L.tensordot(x,x,dims=1); L.tensordot(x,x,dims=3); L.tensordot(x,v,dims=2);
+    L.tensordot(x,y,dims=-1);
     L.tensordot(x,y,dims=([1],[0,1])); L.tensordot(x,q.float(),1);
     L.tensordot(c,z,dims=([1,2],[1,2])); L.tensordot(c,z,dims=([-1,1],[2,-2])); L.trace(m);
     L.trace(x); L.trace(v); L.trace(ints); L.trace(ints32); L.trace(b); L.trace(e); L.kron(x,q);

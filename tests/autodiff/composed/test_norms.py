@@ -2,6 +2,7 @@
 
 import pytest
 
+import autodiff
 from tests.autodiff.composed.expressions import check_like_torch, listed
 
 ORDERS = ("'fro'", "'nuc'", "1", "-1", "2", "-2", "np.inf", "-np.inf")
@@ -79,3 +80,10 @@ DISTANCES = """
 @pytest.mark.parametrize("expression", listed(NORMS, OTHERS, PAIRS, DISTANCES))
 def test_functions_are_those_of_pytorch(expression: str, torch):
     check_like_torch(torch, expression)
+
+
+def test_the_nuclear_norm_over_all_axes_is_the_sum_of_the_singular_values():
+    x = autodiff.ones(2, 3)
+    assert autodiff.norm(x, "nuc").item() == pytest.approx(6**0.5)
+    with pytest.raises(RuntimeError):
+        autodiff.norm(autodiff.ones(2, 3, 1), "nuc")

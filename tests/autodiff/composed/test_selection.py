@@ -100,6 +100,7 @@ SORTED = """
     L.searchsorted(T([1.,3,5]),T([3.,4])); L.searchsorted(T([1.,3,5]),T([3.,4]),right=True);
     L.searchsorted(T([1.,3,5]),3.); L.searchsorted(T([[1.,3,5],[0,1,2]]),T([[3.],[1.]]));
     L.searchsorted(T([[1.,3,5],[0,1,2]]),T([3.]));
+    L.searchsorted(z.detach().sort(-1)[0],z.detach()[...,:2]);
     L.searchsorted(T([1.,3,5]),T([3.]),out_int32=True);
     L.searchsorted(T([1.,3,5]),T([3.]),side='right');
     L.searchsorted(T([1.,3,5]),T([3.]),side='left',right=True);
@@ -215,3 +216,8 @@ def test_the_gradient_of_a_product_with_one_zero_is_the_product_of_the_others():
     x.scatter_reduce(0, autodiff.tensor([0, 0, 1, 1]), v, "prod").sum().backward()
     np.testing.assert_array_equal(x.grad.numpy(), [0, 0])
     np.testing.assert_array_equal(v.grad.numpy(), [10, 0, 0, 0])
+
+
+def test_the_largest_none_of_one_element_has_the_index_0():
+    values, indices = autodiff.tensor(3.0).topk(0)
+    assert (values.item(), indices.item()) == (3.0, 0)
