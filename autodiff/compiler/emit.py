@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from autodiff.compiler.blocks import emit_group
-from autodiff.compiler.passes import scalar
 from autodiff.compiler.plan import Group, Plan, Slot, calls_of, parts_of
 from autodiff.compiler.program import HOLE, VIEWS, Call, Value, items_of, shows
+from autodiff.compiler.sweep import scalar
 
 _OPERATORS = {
     np.add: "{} + {}",

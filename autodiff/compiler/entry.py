@@ -17,9 +17,10 @@ from autodiff import versions
 from autodiff.compiler.arena import flat, home
 from autodiff.compiler.emit import Emitter
 from autodiff.compiler.merge import merge
-from autodiff.compiler.passes import Rule, Sweep, common, constants, dead, simplify
+from autodiff.compiler.passes import common, constants, dead, simplify
 from autodiff.compiler.plan import Plan, may_fail
 from autodiff.compiler.program import Program, Value
+from autodiff.compiler.sweep import Rule, Sweep
 from autodiff.compiler.trace import Trace
 from autodiff.function import Function, FunctionContext
 from autodiff.grad_modes import enable_grad, is_grad_enabled

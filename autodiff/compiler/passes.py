@@ -6,12 +6,13 @@ all, each to what the others leave.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from autodiff.compiler.program import HOLE, VIEWS, Call, Program, Value, is_elementwise, items_of
+from autodiff.compiler.parts import getitem, joined, setitem
+from autodiff.compiler.program import VIEWS, Call, Program, Value, is_elementwise
+from autodiff.compiler.sweep import Rule, Sweep, like, scalar
 
 _LARGEST_CONSTANT = 2**16  # bytes: what is computed ahead must not make the program large
 
@@ -27,63 +28,6 @@ def dead(program: Program) -> None:
             kept.append(call)
     program.calls = kept[::-1]
     program.inputs = [v for v in program.inputs if v in needed or not v.is_read]
-
-
-Rule = Callable[["Sweep", Call], Value | None]
-"""What to put in the place of a call's result; None to leave it."""
-
-
-class Sweep:
-    """Rewrites a program call by call; rules may add calls in front of the one at hand.
-
-    seen: the results there are already, by what computes them; see `common`. written: chains of
-    setitems by their results; see `_written`.
-    """
-
-    def __init__(self, program: Program, rules: Sequence[Rule]) -> None:
-        self.rules = rules
-        self.calls: list[Call] = []
-        self.new: dict[Value, Value] = {}
-        self.seen: dict[Any, Value] = {}
-        self.written: dict[Value, _Written] = {}
-        for call in program.calls:
-            if not self.new.keys().isdisjoint(call.inputs):
-                new = self.new
-                call.take([new.get(x, x) if x.__class__ is Value else x for x in call.operands])
-            if len(call.results) == 1:
-                found = self.put(call)
-                if found is not call.result:
-                    self.new[call.result] = found
-                    found.name = found.name or call.result.name
-            else:
-                self.calls.append(call)
-        program.calls = self.calls
-        program.outputs = [self.new.get(x, x) for x in program.outputs]
-        program.writes = [(memory, self.new.get(x, x)) for memory, x in program.writes]
-
-    def put(self, call: Call) -> Value:
-        """What stands for the result of a call, which is kept if no rule knows better."""
-        for rule in self.rules:
-            found = rule(self, call)
-            if found is not None:
-                return found
-        self.calls.append(call)
-        return call.result
-
-    def add(
-        self,
-        like: Call,
-        kind: str,
-        function: Any,
-        operands: Iterable,
-        shape: Any,
-        **parameters: Any,
-    ) -> Value:
-        """What stands for the result of a new call beside `like`."""
-        call = Call(kind, function, tuple(operands), parameters, like.phase, like.place)
-        dtype = np.dtype(function) if kind == "cast" else like.result.dtype
-        call.results = (Value(tuple(shape), dtype, call),)
-        return self.put(call)
 
 
 def constants(sweep: Sweep, call: Call) -> Value | None:
@@ -157,34 +101,6 @@ def simplify(sweep: Sweep, call: Call) -> Value | None:
     return None if rule is None else rule(sweep, call)
 
 
-def scalar(x: Any) -> Any:
-    """The number that an operand is known to be in every element, else None."""
-    if x.__class__ is not Value:
-        return x
-    if x.array is None or not x.array.size:
-        return None
-    if not x.shape:
-        return x.array.item()
-    if x.uniform is None:
-        x.uniform = not any(x.array.strides) or _is_uniform(x.array)
-    return x.array.flat[0].item() if x.uniform else None
-
-
-def _is_uniform(array: np.ndarray) -> bool:
-    """Whether all elements are one number, of one sign if it is zero."""
-    first = array.flat[0]
-    if not (array == first).all():
-        return False
-    if array.dtype.kind != "f" or first != 0:
-        return True
-    return bool((np.signbit(array) == np.signbit(first)).all())
-
-
-def _like(x: Any, call: Call) -> bool:
-    """Whether an operand has the result's shape and dtype."""
-    return x.__class__ is Value and x.shape == call.result.shape and x.dtype == call.result.dtype
-
-
 def _reduce(s: Sweep, call: Call) -> Value | None:
     """A sum along an axis of a matrix as its product with ones: 0.4 us for 100 x 8, not 3."""
     x, dtype = call.operands[0], call.result.dtype
@@ -212,9 +128,9 @@ def _ufunc(s: Sweep, call: Call) -> Value | None:
             x, y = y, x
         c = scalar(y)
         if c is None:
-            found = _joined(s, call, x, y) if f is np.add else None
+            found = joined(s, call, x, y) if f is np.add else None
             return _tiled(s, call) if found is None else found
-        if c == (0 if f in (np.add, np.subtract) else 1) and _like(x, call):
+        if c == (0 if f in (np.add, np.subtract) else 1) and like(x, call):
             # x + 0 is x but for -0.0 + 0, which compares equal
             return x
         if f is np.add and x.__class__ is not Value:
@@ -225,7 +141,7 @@ def _ufunc(s: Sweep, call: Call) -> Value | None:
         inner = operands[0].call
         if inner is not None and inner.kind == "ufunc" and inner.function is np.negative:
             return inner.operands[0]
-    if f is np.positive and _like(operands[0], call):
+    if f is np.positive and like(operands[0], call):
         return operands[0]
     return _tiled(s, call)
 
@@ -244,7 +160,7 @@ def _tiled(s: Sweep, call: Call) -> Value | None:
     if rows < 512 or not 0 < width <= _TILE // 4 or rows * width >= 2**16:
         return None
     full = [
-        _like(x, call) and x.call is not None and x.call.kind not in VIEWS for x in call.operands
+        like(x, call) and x.call is not None and x.call.kind not in VIEWS for x in call.operands
     ]
     if full.count(True) != 1:
         return None
@@ -285,18 +201,18 @@ def _factors(s: Sweep, call: Call, x: Any, c: float) -> Value | None:
     if call.function is np.divide:
         if c == 0 or not math.isfinite(c) or abs(math.frexp(c)[0]) != 0.5:
             return None
-        if not _like(x, call) or not _is_normal(1.0 / c, call.result.dtype):
+        if not like(x, call) or not _is_normal(1.0 / c, call.result.dtype):
             return None
         return s.add(call, "ufunc", np.multiply, (x, _number(call, 1.0 / c)), call.result.shape)
     inner = x.call if x.__class__ is Value else None
     if inner is None or inner.kind != "ufunc" or inner.function is not np.multiply:
         return None
-    if not _like(x, call):
+    if not like(x, call):
         return None
     for i in (0, 1):
         a = scalar(inner.operands[i])
         other = inner.operands[1 - i]
-        if a is None or not _like(other, call):
+        if a is None or not like(other, call):
             continue
         if _is_normal(a * c, call.result.dtype) or 0 in (a, c):
             new = (other, _number(call, a * c))
@@ -313,93 +229,6 @@ def _is_normal(c: float, dtype: np.dtype) -> bool:
 def _number(call: Call, c: float) -> Value:
     dtype = call.result.dtype
     return Value((), dtype, array=np.array(c, dtype))
-
-
-def _joined(s: Sweep, call: Call, x: Any, y: Any) -> Value | None:
-    """Zeros with x in one place plus zeros with y in another: zeros with both."""
-    if not (_like(x, call) and _like(y, call)):
-        return None
-    mine, theirs = _written(s, x), _written(s, y)
-    if mine is None or theirs is None or scalar(mine.base) != 0 or scalar(theirs.base) != 0:
-        return None
-    if any(mine.at(box).any() for _, box in theirs.places):
-        return None
-    value = x
-    for place, _ in theirs.places:
-        value = s.add(call, "setitem", place.function, (value, *place.operands[1:]), x.shape)
-    return value
-
-
-Box = list[range]
-"""Which indices of each axis a key of integers and slices takes."""
-
-
-class _Written:
-    """A chain of setitems from `base` on: each with its box, and which was the last somewhere.
-
-    numbers: of each element the number of that setitem, from 1 on; 0 for one of the base. Axes
-    that all keys take whole have length 1. size: the elements of all boxes together.
-    """
-
-    def __init__(self, base: Value) -> None:
-        self.base = base
-        self.places: list[tuple[Call, Box]] = []
-        self.numbers = np.zeros([1] * len(base.shape), np.int32)
-        self.size = 0
-
-    def at(self, box: Box) -> np.ndarray:
-        """The numbers in a box."""
-        key = [
-            slice(r[0], r[-1] + 1, r.step) if r and n > 1 else slice(None)
-            for r, n in zip([r if r.step > 0 else r[::-1] for r in box], self.numbers.shape)
-        ]
-        return self.numbers[(*key, ...)]
-
-    def add(self, call: Call, box: Box) -> None:
-        """Note a setitem that comes after the others."""
-        for axis, (r, n) in enumerate(zip(box, self.base.shape)):
-            if self.numbers.shape[axis] < n != len(r):
-                self.numbers = self.numbers.repeat(n, axis)
-        self.places.append((call, box))
-        self.size += math.prod(map(len, box))
-        self.at(box)[...] = len(self.places)
-
-
-def _written(s: Sweep, x: Value) -> _Written | None:
-    """The chain of setitems at plain keys that made x; None if there is none.
-
-    It is taken over from an earlier value of the chain, so that one setitem after the other costs
-    no time for those before.
-    """
-    chain, base = [], x
-    while base not in s.written and (place := _place(base.call)) is not None:
-        chain.append(place)
-        base = place[0].operands[0]
-    if base is x:
-        return s.written.get(x)
-    found = s.written[x] = s.written.pop(base) if base in s.written else _Written(base)
-    for call, box in reversed(chain):
-        found.add(call, box)
-    return found
-
-
-def _place(call: Call | None) -> tuple[Call, Box] | None:
-    """A setitem at a plain key with its box; None for another call."""
-    if call is None or call.kind != "setitem" or HOLE in items_of(call.function):
-        return None
-    box = _box(call.function, call.result.shape)
-    return None if box is None else (call, box)
-
-
-def _box(key: Any, shape: tuple[int, ...]) -> Box | None:
-    """Which indices a key takes; None for a key that is not of integers and slices."""
-    items = _spelled(key, len(shape))
-    if any(item is None for item in items):
-        return None
-    return [
-        range(item % n, item % n + 1) if isinstance(item, int) else range(*item.indices(n))
-        for item, n in zip(items, shape, strict=True)
-    ]
 
 
 def _cast(s: Sweep, call: Call) -> Value | None:
@@ -437,149 +266,7 @@ def _broadcast(s: Sweep, call: Call) -> Value | None:
     return call.operands[0] if call.operands[0].shape == call.result.shape else None
 
 
-def _getitem(s: Sweep, call: Call) -> Value | None:
-    x, shape = call.operands[0], call.result.shape
-    if call.function is Ellipsis or (isinstance(call.function, tuple) and not call.function):
-        return x
-    inner = x.call
-    if inner is None:
-        return None
-    mine = _box(call.function, x.shape)
-    if mine is not None and (written := _written(s, x)) is not None:
-        number = written.at(mine).max(initial=0)
-        if number == 0:
-            return s.add(call, "getitem", call.function, (written.base,), shape)
-        place, box = written.places[number - 1]
-        if mine == box and _kept(call.function, x.shape) == _kept(place.function, x.shape):
-            return _spread(s, call, place.operands[1], shape)
-        key = _within(call.function, place.function, x.shape)
-        value = place.operands[1]
-        if key is not None and value.__class__ is Value and value.dtype == x.dtype:
-            kept = _kept(place.function, x.shape)
-            if value.shape == tuple([len(r) for r, whole in zip(box, kept) if whole]):
-                return s.add(call, "getitem", key, (value,), shape)
-        x = place.result
-        call.take((x,))
-    if inner.kind == "concatenate" and mine is not None:
-        axis = inner.parameters.get("axis", 0) % len(x.shape)
-        start = 0
-        for part in inner.operands:
-            stop = start + part.shape[axis]
-            wanted = mine[axis]
-            if wanted and start <= wanted[0] and wanted[-1] < stop and wanted.step == 1:
-                items = _spelled(call.function, len(x.shape))
-                items[axis] = (
-                    items[axis] % x.shape[axis] - start
-                    if isinstance(items[axis], int)
-                    else slice(wanted[0] - start, wanted[-1] + 1 - start)
-                )
-                return s.add(call, "getitem", tuple(items), (part,), shape)
-            start = stop
-        return None
-    if inner.kind == "reshape":
-        return _through_reshape(s, call, inner)
-    if x.shape == shape and mine is not None and all(_kept(call.function, x.shape)):
-        return x if all(r.step == 1 for r in mine) else None
-    return None
-
-
-def _within(key: Any, place: Any, shape: tuple[int, ...]) -> tuple | None:
-    """What `key` takes, as a key for what `place` takes; None if that is less, or strided."""
-    items: list[int | slice] = []
-    for mine, theirs, n in zip(_spelled(key, len(shape)), _spelled(place, len(shape)), shape):
-        if isinstance(theirs, int):
-            if not isinstance(mine, int) or mine % n != theirs % n:
-                return None
-            continue
-        start, stop, step = theirs.indices(n)
-        first, last, stride = (
-            (mine % n, mine % n + 1, 1) if isinstance(mine, int) else mine.indices(n)
-        )
-        if step != 1 or stride != 1 or not start <= first < last <= stop:
-            return None
-        items.append(first - start if isinstance(mine, int) else slice(first - start, last - start))
-    return tuple(items)
-
-
-def _setitem(s: Sweep, call: Call) -> Value | None:
-    """x[:] = value is the value; zeros with a value in each part of an axis are a concatenation."""
-    shape, key = call.result.shape, call.function
-    if HOLE in items_of(call.function) or not all(_kept(key, shape)):
-        return None
-    if _box(key, shape) == _box((), shape):
-        return _spread(s, call, call.operands[1], shape)
-    written = _written(s, call.result)
-    if written is None or scalar(written.base) != 0 or written.size != call.result.size:
-        return None  # of an empty array scalar() knows nothing
-    return _concatenated(s, call, written.places)
-
-
-def _concatenated(s: Sweep, call: Call, places: list[tuple[Call, Box]]) -> Value | None:
-    """The values put into places that follow each other along one axis; None if others are."""
-    shape, dtype = call.result.shape, call.result.dtype
-    parted = {a for _, box in places for a, r in enumerate(box) if r != range(shape[a])}
-    if len(parted) != 1:
-        return None
-    axis, end, values = parted.pop(), 0, []
-    for place, box in sorted(places, key=lambda part: part[1][axis].start):
-        value, r = place.operands[1], box[axis]
-        fits = value.__class__ is Value and (value.shape, value.dtype) == (
-            tuple(map(len, box)),
-            dtype,
-        )
-        if not fits or r.start != end or r.step != 1:
-            return None
-        end = r.stop
-        values.append(value)
-    if end != shape[axis]:
-        return None
-    return s.add(call, "concatenate", np.concatenate, values, shape, axis=axis)
-
-
-def _through_reshape(s: Sweep, call: Call, inner: Call) -> Value | None:
-    """x[..., None, ...] at the index 0 of the new axis is x."""
-    x, whole = inner.operands[0], inner.result
-    items = _spelled(call.function, len(whole.shape))
-    if any(i is None for i in items):
-        return None
-    kept = []
-    for item, n in zip(items, whole.shape, strict=True):
-        if n == 1 and isinstance(item, int):
-            continue
-        if not (isinstance(item, slice) and range(*item.indices(n)) == range(n)):
-            return None
-        kept.append(n)
-    if tuple(kept) == x.shape == call.result.shape:
-        return x
-    return None
-
-
-def _spelled(key: Any, ndim: int) -> list:
-    """The items of a key: one for each axis, and None for each new axis."""
-    items = list(items_of(key))
-    if Ellipsis in items:
-        i = items.index(Ellipsis)
-        new = sum(item is None for item in items)
-        items[i : i + 1] = [slice(None)] * (ndim - (len(items) - 1 - new))
-    used = sum(item is not None for item in items)
-    return items + [slice(None)] * (ndim - used)
-
-
-def _kept(key: Any, shape: tuple[int, ...]) -> list[bool]:
-    """Which axes a key without new axes keeps."""
-    return [isinstance(item, slice) for item in _spelled(key, len(shape))]
-
-
-def _spread(s: Sweep, call: Call, x: Any, shape: tuple[int, ...]) -> Value | None:
-    """x, which was put into a place of this shape, as it stands there."""
-    if x.__class__ is not Value:
-        return None
-    if x.dtype != call.result.dtype:
-        x = s.add(call, "cast", call.result.dtype, (x,), x.shape)
-    return x if x.shape == shape else s.add(call, "broadcast", shape, (x,), shape)
-
-
-RULES: dict[str, Callable[[Sweep, Call], Value | None]] = {
+RULES: dict[str, Rule] = {
     "reduce": _reduce,
     "ufunc": _ufunc,
     "cast": _cast,
@@ -587,7 +274,7 @@ RULES: dict[str, Callable[[Sweep, Call], Value | None]] = {
     "reshape": _reshape,
     "transpose": _transpose,
     "broadcast": _broadcast,
-    "getitem": _getitem,
-    "setitem": _setitem,
+    "getitem": getitem,
+    "setitem": setitem,
 }
 """For each kind of call a function that gives the Value to put in its place, or None."""

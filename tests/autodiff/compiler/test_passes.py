@@ -16,9 +16,10 @@ from autodiff.compiler import blocks, get_num_threads, plan, set_num_threads
 from autodiff.compiler.arena import flat, home
 from autodiff.compiler.entry import PASSES, Recording
 from autodiff.compiler.merge import merge
-from autodiff.compiler.passes import Sweep, common, constants, dead, simplify
+from autodiff.compiler.passes import common, constants, dead, simplify
 from autodiff.compiler.program import Program, Value
 from autodiff.compiler.recorded import Opaque, Recorded
+from autodiff.compiler.sweep import Sweep
 from autodiff.compiler.trace import Trace
 from autodiff.tape import TRACE, modes
 from autodiff.tensor import Tensor, make
