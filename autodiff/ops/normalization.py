@@ -15,8 +15,7 @@ def _centred(x, eps):
     Of float16 in float32, for the squares.
     """
     if x.dtype == np.float16:
-        centred, scale = _centred(cast(x, dtype=np.dtype(np.float32)), eps)
-        return cast(centred, dtype=x.dtype), cast(scale, dtype=x.dtype)
+        return _centred(cast(x, dtype=np.dtype(np.float32)), eps)
     x = x - mean(x, axis=-1, keepdims=True)
     return x, 1 / np.sqrt(mean(np.square(x), axis=-1, keepdims=True) + eps)
 
@@ -30,7 +29,7 @@ def _standardize(x, w, b, /, eps):
     out *= scale
     out *= w
     out += b
-    return out
+    return out.astype(x.dtype) if out.dtype != x.dtype else out
 
 
 def _standardize_gradients(g, x, w, eps):

@@ -383,3 +383,19 @@ def test_a_call_of_two_arguments_outlives_a_write_to_another_tensor():
     autodiff.zeros(1).add_(1)
     product.backward()
     assert (x.grad.item(), y.grad.item()) == (3, 2)
+
+
+def test_an_argument_without_a_gradient_ends_the_walk_there():
+    class First(autodiff.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, y):
+            return x + y
+
+        @staticmethod
+        def backward(ctx, g):
+            return g, None
+
+    x, y = (tensor([value], requires_grad=True) for value in (2.0, 3.0))
+    First.apply(x * 2, y * y.exp()).backward()
+    assert x.grad.item() == 2
+    assert y.grad is None

@@ -230,3 +230,12 @@ def test_nothing_is_recorded_without_grad_whichever_way_an_operation_takes(x, mo
     with mode():
         results = [x.exp(), x * x, x + 1, 1 - x, x.sum(), x.reshape(-1), x[..., None], x.T]
     assert not any(result.requires_grad for result in results)
+
+
+def test_a_switch_can_be_a_context_more_than_once():
+    switch = set_grad_enabled(False)
+    assert not enabled()
+    for _ in range(2):
+        with switch:
+            assert not enabled()
+        assert enabled()

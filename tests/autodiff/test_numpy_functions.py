@@ -459,3 +459,8 @@ def test_lstsq_gives_a_plain_tuple_as_numpy_does():
     found = np.linalg.lstsq(a, autodiff.tensor([2.0, 4.0, 0.0], dtype=autodiff.float64))
     assert type(found) is tuple
     np.testing.assert_allclose(found[0].numpy(), [1.0, 1.0])
+
+
+def test_einsum_promotes_as_pytorch_does():
+    floats, whole = autodiff.ones(3), autodiff.tensor([1, 2, 3])
+    assert np.einsum("i,i->", floats, whole).dtype == autodiff.float32

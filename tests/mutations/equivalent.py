@@ -17,6 +17,9 @@ EQUIVALENT: dict[str, str] = {
     "autodiff/inplace.py:assign: _converted(value, x._array.dtype) -> value": (
         "the write converts it too, and its gradient is converted by the walk"
     ),
+    "autodiff/inplace.py:setitem: _converted(value, x._array.dtype) -> value #2": (
+        "the write converts it too, and its gradient is converted by the walk"
+    ),
     "autodiff/inplace.py:_linear_node: plan.save([like] * len(nodes), None, params) -> "
     "plan.save([like], None, params)": "only the shape of the first is saved",
     "autodiff/ops/activation.py:_leaky_relu: 0 < slope <= 1 -> 1 < slope <= 1": (
@@ -45,6 +48,9 @@ EQUIVALENT: dict[str, str] = {
     ),
     "autodiff/ops/recurrent.py:_product: math.gcd(n, 4) if n * inner * size < 4000000 else 1 "
     "-> 1": "one product, slower, in place of those of blocks of rows; the same to rounding",
+    "autodiff/ops/reduce.py:_largest: x.reshape((-1, n)).T.copy() -> x.reshape((-1, n)).T": (
+        "the slower way to the same maxima"
+    ),
     "autodiff/ops/reduce.py:_vector_norm_x: ord > 1 -> ord >= 1": (
         "any number to the power of 0 is 1, infinity too"
     ),
@@ -54,12 +60,19 @@ EQUIVALENT: dict[str, str] = {
     "k -> len(windows) != 1 or windows[0][0] * places <= places + k": (
         "windows laid out along other axes, for the same products to rounding"
     ),
+    "autodiff/composed/shape.py:tile: min(counts, default=0) < 0 -> min(counts, default=1) < 0": (
+        "of no counts none is below 0"
+    ),
+    "autodiff/tape.py:walk: continue -> pass #4": "gradients are found that nobody asks for",
     "autodiff/tape.py:walk: fresh.add(parent) -> pass #2": (
         "a sum is then not added to in place but made anew"
     ),
     "autodiff/tape.py:user_line: frame: types.FrameType | None = sys._getframe(1) -> frame: "
     "types.FrameType | None = sys._getframe(2)": (
         "the frame that called it is of this library anyway"
+    ),
+    "autodiff/tensor.py:apply: parents.append(node) -> pass": (
+        "they are then looked up by the plan, as where an argument has no rule"
     ),
     "autodiff/tensor.py:_operand: return value + 0 -> return value - 0": "a copy all the same",
     "autodiff/tensor.py:_note_view: 2 * len(alive) <= len(views) -> 2 / len(alive) <= "

@@ -116,8 +116,10 @@ class _Watch:
         if frame.f_code.co_filename not in self.files:
             return None
         if self.files[frame.f_code.co_filename] in APPLYING:
-            names = frame.f_locals
-            self.applied.add(getattr(names.get("primitive") or names.get("self"), "name", None))
+            for name in ("primitive", "self"):
+                known = frame.f_locals.get(name)
+                if type(known).__name__ == "Primitive":
+                    self.applied.add(getattr(known, "name", ""))  # while it is made, it has none
         self.calls[frame.f_code] += 1
         if self.calls[frame.f_code] > CALLS:
             return None
@@ -141,8 +143,9 @@ class _Watch:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call" and report.passed:
-            reached = {(self.files[code.co_filename], line) for code, line in self.lines}
-            reached |= {("", name) for name in self.applied if isinstance(name, str)}
+            lines, self.lines = self.lines, set()  # callbacks may run meanwhile, and reach more
+            reached = {(self.files[code.co_filename], line) for code, line in lines}
+            reached |= {("", name) for name in self.applied}
             self.passed[report.nodeid] = time.perf_counter() - self.start, reached
         elif report.failed:
             self.broken.append(report.nodeid)
@@ -172,7 +175,9 @@ def _watched(task: tuple[str, list[str]]) -> tuple[dict, list[str]] | None:
     watch = _Watch(paths)
 
     def run() -> tuple[dict, list[str]]:
-        _run([file], watch)
+        code = _run([file], watch)
+        if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+            watch.broken.append(f"{file} ends with {code!r}")
         return watch.passed, watch.broken
 
     return _answer(_forked(run))[0]

@@ -542,3 +542,12 @@ def test_a_compiled_step_raises_what_the_step_raises():
     with pytest.raises(linalg.LinAlgError, match="inv: Singular matrix"):
         compiled(autodiff.zeros(2, 2))
     assert compiled(2 * autodiff.eye(2)).item() == 1
+
+
+def test_ranks_count_singular_values_above_eps_times_the_longer_side():
+    eps = np.finfo(np.float64).eps
+    tall = autodiff.zeros(5, 2, dtype=autodiff.float64)
+    tall[0, 0], tall[1, 1] = 1.0, 3 * eps
+    assert [linalg.matrix_rank(x).item() for x in (tall, tall.T)] == [1, 1]
+    zero, some = (autodiff.tensor(c, dtype=autodiff.float64) for c in (0.0, 1e-300))
+    assert [linalg.matrix_rank(tall, atol=c).item() for c in (zero, some)] == [1, 2]

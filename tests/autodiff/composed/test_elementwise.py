@@ -110,7 +110,7 @@ CALLS = {
     "where": lambda t, x, y: t.where(x > y, x, y),
     "where numbers": lambda t, x, y: t.where(x > y, x, 2) + t.where(x > y, 1.5, y),
     "where method": lambda t, x, y: x.where(x > 0, y),
-    "round": lambda t, x, y: t.round(x * 100, decimals=1) + t.round(y * 100, decimals=-1),
+    "round": lambda t, x, y: t.round(x * 100, decimals=1) + t.round(y * 1000, decimals=-2),
     "logit eps": lambda t, x, y: t.logit(x, eps=0.1) + y,
     "nan_to_num": lambda t, x, y: t.nan_to_num(x / (y - y[0]), nan=1.0, posinf=3.0),
     "isclose": lambda t, x, y: t.isclose(x, x + y * 1e-8) & t.isclose(x, y, rtol=1, atol=1),

@@ -260,3 +260,9 @@ def test_draws_in_place_cut_the_graph():
         assert getattr(y, write)() is y
         y.sum().backward()
         assert x.grad.tolist() == [0.0, 0.0]
+
+
+def test_random_takes_all_integers_that_a_float_holds_without_a_gap():
+    draws = autodiff.empty(2000).random_()
+    assert 2**23 < draws.max().item() <= 2**24
+    assert draws.min().item() >= 0

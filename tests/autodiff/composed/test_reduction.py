@@ -177,3 +177,11 @@ def test_float16_is_averaged_where_its_sum_exceeds_its_range():
         assert found.dtype == autodiff.float16
         assert found.item() == pytest.approx(wanted, rel=1e-3)
         assert np.isfinite(autograd.grad(found, x)[0].numpy()).all()
+
+
+def test_sums_of_many_short_rows_keep_their_axis_if_asked_to():
+    x = autodiff.ones(10, 20, 5)
+    for keepdim, shape in ((True, (10, 20, 1)), (False, (10, 20))):
+        total = x.sum(-1, keepdim=keepdim)
+        assert total.shape == shape
+        assert (total == 5).all()
