@@ -65,7 +65,7 @@ class _Loop:
         for total in group.sums:
             made = [x.call for x in total.inputs if x.call is not None and self._is_inside(x)]
             self.sums.setdefault(max(made, key=emitter.plan.order.__getitem__), []).append(total)
-        self.scratch = [f"s{i}" for i in range(len(group.dtypes))]
+        self.scratch = [f"_s{i}" for i in range(len(group.dtypes))]
         emitter.groups += 1
         self.number = emitter.groups
 
@@ -82,13 +82,13 @@ class _Loop:
         for x in self.made:
             emitter.line(f"{emitter.name(x)} = {emitter.new(x.dtype, x.shape)}")
         flat = ".reshape(-1)" if group.flat and len(group.shape) > 1 else ""
-        blocks = f"blocks_{self.number}"
+        blocks = f"_blocks_{self.number}"
         emitter.binding.append(f"{blocks} = {self._cut(flat)}")
         pieces = "".join([f"{name}, " for name in (*self.static, *self.scratch)])
         given = "".join([f", {name}" for name in (*self.local.values(), *self.whole)])
         emitter.binding += [
             "",
-            f"def block_{self.number}(blocks{given}):",
+            f"def _block_{self.number}(blocks{given}):",
             f"    for i, part, ({pieces}) in blocks:",
             *[f"        {piece} = {name}[part]" for piece, name in self.local.items()],
             *[f"        {line}" for line in lines],
@@ -97,7 +97,7 @@ class _Loop:
         run = emitter.constant(in_blocks, "in_blocks")
         cut = [f"{name}{flat}" for name in self.local.values()]
         given = "".join([f", {name}" for name in (*cut, *self.whole)])
-        emitter.line(f"{run}(block_{self.number}, {blocks}{given})")
+        emitter.line(f"{run}(_block_{self.number}, {blocks}{given})")
         for total, name in self.partial.items():
             emitter.imports.add("add")
             emitter.line(f"{emitter.name(total)} = add.reduce({name})")
@@ -126,7 +126,7 @@ class _Loop:
             lines = [emitter.copy_text(call, texts[0], out)]
         for total in self.sums.get(call, ()):
             count = len(self.partial) + 1
-            name = f"partial_{self.number}" + (f"_{count}" if count > 1 else "")
+            name = f"_partial_{self.number}" + (f"_{count}" if count > 1 else "")
             self.partial[total.result] = name
             texts = [self._piece(x, total) for x in total.operands]
             emitter.imports.add("add")

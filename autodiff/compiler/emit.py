@@ -329,7 +329,7 @@ class Emitter:
             given.add(text)
         if self.plan.copies and (self.seeds is None or kept):
             for i, text in enumerate(texts):
-                if text.endswith(".copy()"):  # before its memory is written
+                if not text.isidentifier():  # before its memory is written
                     texts[i] = self._new_name("result")
                     self.line(f"{texts[i]} = {text}")
             self._copy_back()
@@ -353,8 +353,9 @@ class Emitter:
         assert self.seeds is not None
         crossing = self._crossing()
         kept = "".join([f"{self.text(x)}, " for x in crossing])
+        wanted = set(crossing)
         for i, values in self.until.items():
-            self.until[i] = [x for x in values if x in crossing]
+            self.until[i] = [x for x in values if x in wanted]
         now = [*self.plan.program.outputs[: self.now], *self.lent_locals]
         self._return(now, f"({kept})")
         arguments = "".join([f", {self.name(x)}" for x in self.seeds])

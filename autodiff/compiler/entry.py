@@ -18,8 +18,8 @@ from autodiff.compiler.arena import flat, home
 from autodiff.compiler.emit import Emitter
 from autodiff.compiler.merge import merge
 from autodiff.compiler.passes import common, constants, dead, simplify
-from autodiff.compiler.plan import Plan, may_fail
-from autodiff.compiler.program import Program, Value
+from autodiff.compiler.plan import Plan, may_fail, memory_of
+from autodiff.compiler.program import Call, Program, Value, shows
 from autodiff.compiler.sweep import Rule, Sweep
 from autodiff.compiler.trace import Trace
 from autodiff.function import Function, FunctionContext
@@ -234,6 +234,7 @@ class Entry:
             dead(program)
             self.counts.append(("dead", len(program.calls)))
         program.outputs, lent = program.outputs[:count], program.outputs[count:]
+        _keep(program, self.recording.now)
         likes = self.recording.likes
         for v in program.inputs:
             if v.source[0] == "tensor":
@@ -700,6 +701,34 @@ def _equal(x: Any, y: Any) -> bool:
 
 def _simple(x: Any) -> bool:
     return isinstance(x, (bool, int, float, str)) or (isinstance(x, tuple) and all(map(_simple, x)))
+
+
+def _keep(program: Program, now: int) -> None:
+    """Let the calls outside have copies of what they read in memory that the step writes."""
+    written = {x for pair in program.writes for x in pair}
+    tensors = {t for memory, _ in program.writes for t in memory_of(memory)}
+    copies: dict[Value, Value] = {}
+
+    def kept(x: Any) -> Any:
+        owner = x
+        while owner.__class__ is Value and owner.call is not None and shows(owner.call):
+            owner = owner.call.operands[0]
+        if owner.__class__ is not Value or (x.call is not None and x.call.phase == "outside"):
+            return x
+        if owner not in written and tensors.isdisjoint(memory_of(owner)):
+            return x
+        if x not in copies:
+            call = Call("copy", None, (x,), {})
+            call.results = (Value(x.shape, x.dtype, call),)
+            copies[x] = call.result
+        return copies[x]
+
+    calls = [call for call in program.calls if call.phase != "outside"]
+    late = [call for call in program.calls if call.phase == "outside"]
+    for call in late:
+        call.take([kept(x) for x in call.operands])
+    program.outputs[now:] = [kept(x) for x in program.outputs[now:]]
+    program.calls = [*calls, *[x.call for x in copies.values() if x.call is not None], *late]
 
 
 def _contents(x: list | dict) -> list:

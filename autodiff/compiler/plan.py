@@ -116,6 +116,7 @@ class Plan:
         self.order = {call: i for i, call in enumerate(program.calls)}
         self.group_of = {c: s for s in self.steps if isinstance(s, Group) for c in calls_of(s)}
         self.part_of: dict[Value, tuple[Value, Any]] = {}
+        self._times: dict[Value, Any] = {}  # how many setitems of a chain write each element
         self.on_zeros = self._find_on_zeros()
         self._owners: dict[Value, Value] = {}
         self.last: dict[Value, int] = {}
@@ -123,7 +124,7 @@ class Plan:
         self._carry_names()
         self._rooms: dict[Value, Any] = {}
         self._place_parts()
-        del self._rooms
+        del self._rooms, self._times
         self._find_last_uses()
         self._choose_targets()
         for x in program.inputs:
@@ -168,12 +169,17 @@ class Plan:
                 continue
             x = call.operands[0]
             if x.array is not None:
-                on_zeros = not x.array.any()
+                on_zeros = not x.array.any() and not np.signbit(x.array).any()
             else:
                 kept = x in self.outputs or x in self.lent
                 on_zeros = x.call in found and not kept and self.uses[x] == 1
             if on_zeros:
                 found.add(call)
+                times = self._times.get(x)
+                if times is None:
+                    times = np.zeros(x.shape, np.int32)
+                times[viewing(call.function)] += 1
+                self._times[call.result] = times
         return found
 
     def _can_be_part(self, x: Value, whole: Call, key: Any) -> bool:
@@ -189,6 +195,9 @@ class Plan:
             and x.dtype == whole.result.dtype
         ):
             return False
+        times = self._times.get(whole.result)
+        if times is not None and (times[viewing(whole.function)] > 1).any():
+            return False  # another setitem writes there too
         part = _part(self._room(whole.result), key, x.shape)
         return part is not None and (call.kind != "dot" or part.flags.c_contiguous)
 
@@ -244,15 +253,15 @@ class Plan:
         reading: dict[tuple[Call | Group, int], list[Value]] = {}
         for i, call in enumerate(self.program.calls):
             for x in call.inputs:
-                for t in _memory(self.owner(x)):
+                for t in memory_of(self.owner(x)):
                     readers[t] = i
                     reading.setdefault((self.group_of.get(call, call), t), []).append(x)
         for x in (*self.program.wanted, *self.lent):
-            for t in _memory(self.owner(x)):
+            for t in memory_of(self.owner(x)):
                 readers[t] = _ENDLESS
         shown: dict[int, list[Value]] = {}
         for x in self.program.inputs:
-            for t in _memory(x):
+            for t in memory_of(x):
                 shown.setdefault(t, []).append(x)
         for memory, value in self.program.writes:
             call: Call | None = value.call  # type: ignore[no-redef]
@@ -271,12 +280,12 @@ class Plan:
             )
             if fits and call is not None:
                 at = self.order[call]
-                late = max((readers.get(t, -1) for t in _memory(memory)), default=-1)
+                late = max((readers.get(t, -1) for t in memory_of(memory)), default=-1)
                 alone = late < at and call not in self.group_of
                 if alone or (late <= at and self._element_by_element(memory, call, reading)):
                     self.target[value] = memory
                     buffer = Buffer(memory, late, final=at)
-                    self.buffer_of |= {x: buffer for t in _memory(memory) for x in shown[t]}
+                    self.buffer_of |= {x: buffer for t in memory_of(memory) for x in shown[t]}
                     continue
             self.copies.append((memory, value))
 
@@ -285,7 +294,7 @@ class Plan:
         group = self.group_of.get(call)
         return is_elementwise(call) and all(
             x.shape == memory.shape and (x is memory or group is None)
-            for t in _memory(memory)
+            for t in memory_of(memory)
             for x in reading.get((group or call, t), ())
         )
 
@@ -433,7 +442,7 @@ def calls_of(step: Call | Group) -> list[Call]:
     return [*step.calls, *step.sums] if isinstance(step, Group) else [step]
 
 
-def _memory(x: Value) -> tuple[int, ...]:
+def memory_of(x: Value) -> tuple[int, ...]:
     """The identities of the tensors whose memory a value is, if it is an input."""
     if x.source is None:
         return ()
@@ -486,7 +495,7 @@ def _stacked(x: Value, axis: int) -> Value | None:
     if x.call is None or x.call.kind != "getitem":
         return None
     whole, key = x.call.operands[0], items_of(x.call.function)
-    if (*x.shape[:axis], *x.shape[axis + 1 :]) != whole.shape:
+    if len(x.shape) < 2 or (*x.shape[:axis], *x.shape[axis + 1 :]) != whole.shape:
         return None
     return whole if all(i in (None, Ellipsis) or i == slice(None) for i in key) else None
 
@@ -549,6 +558,7 @@ def grouped(program: Program, uses: dict[Value, int], lent: set[Value]) -> list[
                 rounds[at].calls.append(call)
         known.update(dict.fromkeys(call.results, at + after))
     wanted = {*program.wanted, *lent}
+    _postpone(rounds, wanted)
     steps: list[Call | Group] = []
     for part in rounds:
         steps += part.calls
@@ -560,6 +570,46 @@ def grouped(program: Program, uses: dict[Value, int], lent: set[Value]) -> list[
             _lay_out(part.group, uses, wanted)
             steps.append(part.group)
     return steps
+
+
+def _postpone(rounds: list[_Round], wanted: set[Value]) -> None:
+    """Move what only the backward pass reads from groups of the forward pass to where it is read.
+
+    Where that would keep more operands alive than the one result, it stays.
+    """
+    place: dict[Call, int] = {}
+    early: set[Call] = set()  # those in front of the group of their round
+    readers: dict[Value, list[Call]] = {}
+    for i, part in enumerate(rounds):
+        early.update(part.calls)
+        for call in [*part.calls, *(calls_of(part.group) if part.group else ())]:
+            place[call] = i
+            for x in call.inputs:
+                readers.setdefault(x, []).append(call)
+    for i, part in enumerate(rounds):
+        if part.group is None or part.group.calls[0].phase != "forward":
+            continue
+        stays = []
+        for call in reversed(part.group.calls):
+            x = call.result
+            later = min([place[reader] for reader in readers.get(x, ())], default=i)
+            ending = [
+                y
+                for y in call.inputs
+                if y.shape == x.shape
+                and all(place[reader] < later for reader in readers[y] if reader is not call)
+            ]
+            if call.phase != "backward" or x in wanted or later == i or len(ending) > 1:
+                stays.append(call)
+                continue
+            to, place[call] = rounds[later], later
+            joins = to.group is not None and to.group.shape == x.shape
+            if joins and not any(c in early and place[c] == later for c in readers[x]):
+                to.group.calls.insert(0, call)  # type: ignore[union-attr]
+            else:
+                to.calls.insert(0, call)
+                early.add(call)
+        part.group.calls = stays[::-1]
 
 
 def _is_large(call: Call) -> bool:

@@ -222,6 +222,9 @@ class Compiled(Wrapper):
             trace.spoil("it rebinds a variable of the function around it")
         if _forms(args, kwargs, []) != key[:2]:
             trace.spoil("it changes a container among its arguments, or puts one on the tape")
+        nodes = [t._node for t in trace.met.values()]
+        if any(n and n.plan is not None and n.number >= trace.started for n in nodes):
+            trace.spoil("it puts a tensor from outside on the tape; detach() what is written to it")
         if not trace.refused:
             trace.modules |= {id(m): m for m in around}
             recording = Recording(trace, leaves, stand_ins, outputs)

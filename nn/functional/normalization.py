@@ -84,9 +84,9 @@ def _by_channels(
     if (running_mean is None) != (running_var is None):
         raise ValueError(f"{name}: give both running_mean and running_var, or neither")
     _check_channels(name, input, weight, bias, running_mean, running_var)
-    if input.dtype == float16:  # squares soon exceed its range
-        rest = running_mean, running_var, measure, momentum, weight, bias, eps
-        return _by_channels(name, input.float(), axes, *rest).half()
+    dtype = input.dtype
+    if dtype == float16:  # squares soon exceed its range
+        input = input.float()
     column = -1, *(1 for _ in input.shape[2:])
     if measure and not n:
         x, var = input, input.new_ones(1)  # not nan, which the gradient of weight would be too
@@ -106,7 +106,7 @@ def _by_channels(
     scale = (var + eps).rsqrt()
     if weight is not None:
         scale = scale * weight.reshape(column)  # small: one product with x, not two
-    return x * scale if bias is None else x * scale + bias.reshape(column)
+    return (x * scale if bias is None else x * scale + bias.reshape(column)).to(dtype)
 
 
 def _move(running: Tensor, now: Tensor, momentum: float) -> None:
@@ -192,8 +192,8 @@ def rms_norm(
     Source: Zhang & Sennrich 2019, arXiv:1910.07467.
     """
     axes = _last_axes("rms_norm", input, normalized_shape, weight)
-    eps = finfo(input.dtype).eps if eps is None else eps
     x = input.float() if input.dtype == float16 else input  # for the squares
+    eps = finfo(x.dtype).eps if eps is None else eps
     out = x * (x.square().mean(axes, keepdim=True) + eps).rsqrt()
     return (out if weight is None else out * weight).to(input.dtype)
 

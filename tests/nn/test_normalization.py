@@ -1,7 +1,10 @@
+import copy
+
 import numpy as np
 import pytest
 
 import autodiff
+import nn
 import optim
 from autodiff import tensor
 from nn import functional as F
@@ -165,3 +168,14 @@ def test_float16_is_normalised_where_its_squares_exceed_its_range(normalised, si
     assert out.item() == pytest.approx(size, rel=2e-3)
     if slopes is not None:
         np.testing.assert_allclose(x.grad.numpy(), slopes, rtol=5e-3, atol=5e-7)
+
+
+@pytest.mark.parametrize("layer", [nn.BatchNorm1d(6), nn.InstanceNorm1d(6, affine=True)])
+@pytest.mark.parametrize("training", [True, False])
+def test_layers_of_halves_take_halves(layer, training):
+    x = autodiff.linspace(-1, 2, 60).reshape(2, 6, 5)
+    layer = copy.deepcopy(layer).train(training)
+    wanted = copy.deepcopy(layer)(x)
+    for found in (layer(x.half()), layer.half()(x.half())):
+        assert found.dtype == autodiff.float16
+        np.testing.assert_allclose(found.detach().numpy(), wanted.detach().numpy(), atol=1e-2)

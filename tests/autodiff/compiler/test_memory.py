@@ -1,0 +1,164 @@
+"""Compiled programs whose values share memory, one after the other or as parts of each other."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import autodiff
+import nn
+from autodiff import autograd
+from autodiff.tensor import Tensor, make
+from tests.autodiff.compiler.test_primitives import assert_same
+
+
+def numbers(*shape: int, seed: int = 0) -> Tensor:
+    return make(np.random.default_rng(seed).uniform(-1, 1, shape))
+
+
+def put(*places: tuple, base: float = 0.0) -> Callable:
+    """A function that puts parts of [sin, exp] of its argument, or numbers, into a full vector."""
+
+    def function(a):
+        x, y = a.sin(), a.exp()
+        z = autodiff.full((5,), base, dtype=autodiff.float64)
+        for key, of in places:
+            z[key] = {"x": x, "y": y}.get(of, of)
+        return (1 / (z + 3)).sum() + z.exp(), x * 3, y * 2, 1 / z
+
+    return function
+
+
+PUT = {
+    "overlap": put((slice(0, 2), "x"), (slice(1, 3), "y")),
+    "overlap with a number": put((slice(1, 3), "y"), (2, 1.0)),
+    "twice": put((slice(0, 2), "x"), (slice(0, 2), "y"), (slice(1, 4), 2.0)),
+    "apart": put((slice(0, 2), "x"), (slice(3, 5), "y")),
+    "all": put((slice(0, 2), "x"), (slice(2, 4), "y"), (slice(4, 5), 2.0)),
+    "negative zeros": put((slice(0, 2), "x"), base=-0.0),
+}
+
+
+@pytest.mark.parametrize("name", PUT)
+def test_what_is_put_into_zeros_is_there_and_elsewhere(name):
+    with np.errstate(divide="ignore"):
+        compiled = autodiff.compile(PUT[name], fullgraph=True)
+        for seed in range(3):
+            a = numbers(2, seed=seed)
+            assert_same(compiled(a), PUT[name](a))
+
+
+JOINED: dict[str, Callable] = {
+    "numbers": lambda a: autodiff.cat([a.sum()[None, None], a[:1, :1].exp()]).exp(),
+    "a number in a vector": lambda a: autodiff.cat([a.sum()[None], a[0].exp()]).exp(),
+    "stacked numbers": lambda a: autodiff.stack([a.sum(), a.prod(), a[0, 0].exp()]).exp(),
+    "stacked matrices": lambda a: autodiff.stack([a @ a.T, (a @ a.T).exp()], 1).sum(0),
+    "stacks in a join": lambda a: autodiff.cat(
+        [autodiff.stack([a.exp(), a.sin()]), autodiff.stack([a * 2, a.exp()], 0)], 1
+    ).exp(),
+    "a join in stacks": lambda a: autodiff.stack([autodiff.cat([a.exp(), a.sin()], 1)] * 2, 2),
+}
+
+
+@pytest.mark.parametrize("name", JOINED)
+def test_what_is_joined_is_what_it_was(name):
+    def function(a):
+        x = a.exp()
+        return JOINED[name](a), x * 2, a.sin() + x
+
+    compiled = autodiff.compile(function, fullgraph=True)
+    for seed in range(3):
+        a = numbers(3, 3, seed=seed)
+        assert_same(compiled(a), function(a))
+
+
+def _plus(w, a):
+    out = (a * w.clone()).sin()
+    w.add_(1.0)
+    return out
+
+
+def _doubled(w, a):
+    w.mul_(2.0)
+    return a * w.clone()
+
+
+def _one(w, a):
+    out = (a * w[0].clone()).sin()
+    w.add_(1.0)
+    return out
+
+
+def _some(w, a):
+    out = a[:2] * w.clone()[:2]
+    w[1:].mul_(2.0)
+    return out
+
+
+@pytest.mark.parametrize("step", [_plus, _doubled, _one, _some])
+def test_a_gradient_outside_sees_memory_as_it_was_when_it_was_read(step):
+    found = []
+    for compile in (lambda f: f, lambda f: autodiff.compile(f, fullgraph=True)):
+        w = numbers(3, seed=1)
+        run, results = compile(lambda a, w=w: step(w, a)), []
+        for seed in range(3):
+            a = numbers(3, seed=seed + 2).requires_grad_()
+            out = run(a)
+            w.mul_(0.5)
+            results += [out.detach().clone(), *autograd.grad(out.sum(), [a]), w.clone()]
+        found.append(results)
+    assert_same(*found)
+
+
+def test_one_element_is_handed_out_as_it_was_before_a_write():
+    found = []
+    for compile in (lambda f: f, lambda f: autodiff.compile(f, fullgraph=True)):
+        w, results = numbers(3, seed=1), []
+
+        @compile
+        def step(x, w=w):
+            one = w[0].clone()
+            w.sub_(x)
+            return one
+
+        for seed in range(3):
+            results += [step(numbers(3, seed=seed)).clone(), w.clone()]
+        found.append(results)
+    assert_same(*found)
+
+
+@pytest.mark.parametrize("names", [("s0", "s1", "s2"), ("blocks", "part"), ("blocks_1", "block_1")])
+def test_parameters_may_be_called_as_the_parts_of_loops_over_blocks(names):
+    class Net(nn.Module):
+        def forward(self, x):
+            for name in names:
+                x = (x * getattr(self, name)).sin() + x.cos()
+            return x.sum()
+
+    net = Net()
+    for n, name in enumerate(names):
+        setattr(net, name, nn.Parameter(numbers(seed=n)))
+
+    def step(x):
+        net.zero_grad()
+        loss = net(x)
+        loss.backward()
+        return [loss.detach(), *[p.grad.clone() for p in net.parameters()]]
+
+    compiled = autodiff.compile(step, fullgraph=True)
+    for seed in range(3):
+        x = numbers(1100, 64, seed=seed)
+        assert_same(compiled(x), step(x))
+
+
+def test_a_tensor_from_outside_that_is_put_on_the_tape_is_not_compiled():
+    total = numbers(3)
+
+    @autodiff.compile
+    def step(a):
+        total.mul_(a)
+        return total.sin()
+
+    with pytest.warns(UserWarning, match="puts a tensor from outside on the tape"):
+        step(numbers(3).requires_grad_())
+    assert total.requires_grad
