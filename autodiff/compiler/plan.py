@@ -125,6 +125,7 @@ class Plan:
         self._rooms: dict[Value, Any] = {}
         self._place_parts()
         del self._rooms, self._times
+        self._readings: dict[Group, list[tuple[Value, int]]] = {}
         self._find_last_uses()
         self._choose_targets()
         for x in program.inputs:
@@ -394,9 +395,11 @@ class Plan:
             return
         now = self.now
         until = _ENDLESS if x in self.lent else self.last[self.owner(x)]
-        if is_elementwise(call) and call not in self.group_of:
-            for y in call.inputs:
-                if (buffer := self._left(y, x, now, until)) is not None:
+        if is_elementwise(call):
+            group = self.group_of.get(call)
+            end = now if group is None else self.order[calls_of(group)[-1]]
+            for y in call.inputs if group is None else self._read_by(group, call):
+                if (buffer := self._left(y, x, end, until)) is not None:
                     buffer.until = until
                     self._make(x, "same", of=y, like=self.slots[y].like)
                     self.buffer_of[x] = buffer
@@ -420,6 +423,21 @@ class Plan:
             self._make(x, "empty", like=np.empty(x.shape, x.dtype))
         heappush(self.busy, (until, number))
         self.buffer_of[x] = buffer
+
+    def _read_by(self, group: Group, call: Call) -> list[Value]:
+        """The values over whose pieces a block may write: read up to this call, in one form."""
+        if group not in self._readings:
+            found: dict[Value, tuple[set[Value], Call]] = {}
+            for reader in calls_of(group):
+                for y in reader.inputs:
+                    values, _ = found.get(self.owner(y), (set(), None))
+                    found[self.owner(y)] = values | {y}, reader
+            self._readings[group] = [
+                (values.pop(), self.order[last])
+                for owner, (values, last) in found.items()
+                if len(values) == 1 and not memory_of(owner)
+            ]
+        return [y for y, last in self._readings[group] if last <= self.order[call]]
 
     def _left(self, y: Value, x: Value, i: int, until: int) -> Buffer | None:
         """The buffer of y, if nobody needs it after call i and it has the form of x."""

@@ -162,3 +162,27 @@ def test_a_tensor_from_outside_that_is_put_on_the_tape_is_not_compiled():
     with pytest.warns(UserWarning, match="puts a tensor from outside on the tape"):
         step(numbers(3).requires_grad_())
     assert total.requires_grad
+
+
+LARGE: dict[str, Callable] = {
+    "a mask of what was read before": lambda a, x: (x.relu() * x).sum() + (x.T @ x).relu().sum(),
+    "read in two forms": lambda a, x: ((x * 2 + x.T).sin() * x.cos()).sum(),
+    "read later": lambda a, x: ((x * a).sin() * (x + 1).cos() + x.exp()).tanh().sum(),
+    "rows": lambda a, x: ((x - x.mean(1, keepdim=True)) / (1 + x.square()) * x[0]).sum(),
+    "sums": lambda a, x: (x * x).sum() + (x * a).sum() * x.max(),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_blocks_write_over_what_they_have_read(name):
+    def function(a):
+        a = a.detach().requires_grad_()
+        loss = LARGE[name](a, (a @ a).tanh())
+        loss.backward()
+        return loss.detach(), a.grad
+
+    compiled = autodiff.compile(function, fullgraph=True)
+    for seed in range(3):
+        a = numbers(300, 300, seed=seed)
+        for found, wanted in zip(compiled(a), function(a), strict=True):
+            np.testing.assert_allclose(found.numpy(), wanted.numpy(), rtol=1e-9, atol=1e-9)
