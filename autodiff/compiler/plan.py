@@ -395,7 +395,7 @@ class Plan:
             return
         now = self.now
         until = _ENDLESS if x in self.lent else self.last[self.owner(x)]
-        if is_elementwise(call):
+        if is_elementwise(call) and call.function is not np.sign:  # in place it is 2 to 20 x slower
             group = self.group_of.get(call)
             end = now if group is None else self.order[calls_of(group)[-1]]
             for y in call.inputs if group is None else self._read_by(group, call):

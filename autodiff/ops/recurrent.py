@@ -13,6 +13,7 @@ import math
 import numpy as np
 
 from autodiff.families import general
+from autodiff.ops.elementwise import nonzero_mask
 from autodiff.ops.linalg import rows
 from autodiff.primitive import shared
 
@@ -52,7 +53,7 @@ def _elman_gradients(g, h, w, out, relu):
     steps, dh = [], 0.0
     for t in range(len(out))[::-1]:
         y = out[t]
-        d = (dh + g[t]) * (np.sign(y) if relu else 1 - y * y)
+        d = (dh + g[t]) * (nonzero_mask(y) if relu else 1 - y * y)
         steps.append(d)
         dh = _product(d, w)
     d = np.stack(steps[::-1])

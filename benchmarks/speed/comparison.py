@@ -107,7 +107,7 @@ class Ratio(NamedTuple):
 class Outcome:
     """What the contenders of one workload did. `seconds[contender]` has one per step and round.
 
-    `first[contender]` is what the first step took.
+    `first[contender]` is the processor time of the first step.
     """
 
     name: str

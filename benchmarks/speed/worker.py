@@ -4,7 +4,7 @@ It reads commands as lines of JSON from standard input and answers each with one
 
     {"do": "names"}                                    -> ["W1"], or the names of what is timed
     {"do": "result", "name": "W1"}                     -> what it computes, a list of numbers
-    {"do": "first", "name": "W1"}                      -> the seconds of its first step, once made
+    {"do": "first", "name": "W1"}                      -> processor time of its first step
     {"do": "calibrate", "name": "W1", "seconds": 0.03} -> how many runs take about that long
     {"do": "time", "name": "W1", "runs": 500}          -> the seconds that many runs take
 
@@ -37,7 +37,7 @@ STEPS = 10
 class Task:
     """Something to time: the numbers it computes, and the seconds that a number of runs take.
 
-    first: the seconds of its first run, which may compile, once result() has made it.
+    first: the processor time of its first run, which may compile, once result() has made it.
     """
 
     result: Callable[[], list[float]]
@@ -79,9 +79,9 @@ def training(step: Callable[[], Any], steps: int = STEPS) -> Task:
     def result():
         losses = []
         for _ in range(steps):
-            begin = time.perf_counter()
+            begin = time.process_time()  # others are still compiling, in as many processes
             losses.append(float(step().item()))
-            taken.append(time.perf_counter() - begin)
+            taken.append(time.process_time() - begin)
         return losses
 
     return Task(result, seconds, lambda: taken[0])

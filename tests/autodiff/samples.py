@@ -125,6 +125,7 @@ SAMPLES: dict[str, list[Sample]] = {
     "power": [given(positive(3, 4), real(3, 4)), given(real(3, 1), np.array([[0, 1, 2]]))],
     "absolute": [given(real(3, 4))],
     "sign": [given(real(3, 4))],
+    "nonzero_mask": [given(real(3, 4))],
     "floor": [given(real(3, 4))],
     "ceil": [given(real(3, 4))],
     "trunc": [given(real(3, 4))],

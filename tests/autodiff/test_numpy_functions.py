@@ -65,6 +65,8 @@ EXPRESSIONS = [
     *("np.multiply.reduce(x, -1)", "np.maximum.reduce(x, 1)", "np.minimum.reduce(x)"),
     *("np.logical_and.reduce(b)", "np.logical_or.reduce(b, axis=1)", "np.logaddexp.reduce(x, 1)"),
     "np.logaddexp.reduce(x)",
+    *("np.amax(x, 1)", "np.amin(x)", "np.around(x, 1)", "np.deg2rad(x)", "np.rad2deg(x)"),
+    *("np.linalg.matrix_transpose(z)", "np.einsum(x, [0, 1], [0])", "np.einsum(x, [0, 1], [1, 0])"),
     *("np.add.accumulate(x)", "np.multiply.accumulate(x, 1)", "np.maximum.accumulate(x)"),
     "np.minimum.accumulate(x, axis=1)",
     *("np.allclose(x, x + 1e-9)", "np.allclose(x, y, rtol=10, atol=1)", "np.allclose(odd, odd)"),

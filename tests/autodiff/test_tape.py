@@ -923,3 +923,17 @@ def test_a_gradient_that_was_given_stays_the_callers(listed):
     autodiff.autograd.backward((x + 1.0,), listed((g,)))
     x.grad.zero_()
     assert g.tolist() == [1.0, 1.0, 1.0]
+
+
+def test_leaves_that_get_the_same_gradient_get_memory_of_their_own():
+    x, y = (tensor([1.0, 2.0], requires_grad=True) for _ in range(2))
+    ((x + y) * 2).sum().backward()
+    x.grad.add_(1)
+    assert y.grad.tolist() == [2, 2]
+
+
+def test_the_sum_of_two_numbers_can_be_written():
+    total = tensor(1.0) + tensor(2.0)
+    total.add_(1)
+    assert total.item() == 4
+    assert isinstance(total.numpy(), np.ndarray)

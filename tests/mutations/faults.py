@@ -354,7 +354,7 @@ def _of_call(node: ast.Call) -> Iterator[Replacement]:
     name, args = _called(node), node.args
     if name in DECLARATIONS:
         for given in node.keywords:
-            if given.arg == "accumulate":  # the same sum, sooner
+            if given.arg in ("accumulate", "body", "check"):  # the same, sooner, or compiled
                 continue
             if isinstance(given.value, (ast.Lambda, ast.Name)) or given.arg == "promote":
                 kind = "cast" if given.arg == "promote" else "rule"

@@ -45,3 +45,9 @@ def test_rrelu_draws_from_the_generator_it_is_given():
 def test_selu_of_known_numbers():
     x = autodiff.tensor([-1.0, 0.0, 2.0], dtype=autodiff.float64)
     np.testing.assert_allclose(autodiff.selu(x).numpy(), [-1.1113307378125625, 0.0, 2.101401974])
+
+
+def test_the_gradient_of_relu_is_that_of_pytorch_at_zeros_and_nan():
+    x = autodiff.tensor([0.0, -0.0, 2.0, -1.0, float("nan"), float("inf")], requires_grad=True)
+    x.relu().sum().backward()
+    assert x.grad.tolist() == [0, 0, 1, 0, 1, 1]

@@ -159,3 +159,15 @@ def test_chain_matmul_multiplies_in_the_order_of_least_work(sizes, least):
     matrices = [autodiff.ones(a, b, requires_grad=True) for a, b in pairwise(sizes)]
     nodes = [n for n in autodiff.tape(autodiff.chain_matmul(*matrices)) if n.operation == "matmul"]
     assert sum(n.parents[0].shape[0] * n.parents[0].shape[1] * n.shape[1] for n in nodes) == least
+
+
+def test_einsum_of_axes_given_as_numbers_has_the_output_asked_for():
+    x = autodiff.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    assert autodiff.einsum(x, [0, 1], [0]).tolist() == [6, 15]
+    assert autodiff.einsum(x, [1, 0], [0, 1]).tolist() == x.T.tolist()
+
+
+def test_a_chain_of_products_is_of_matrices():
+    matrix = autodiff.ones(2, 2)
+    with pytest.raises(RuntimeError):
+        autodiff.linalg.multi_dot([matrix, autodiff.ones(2, 2, 2), matrix])
