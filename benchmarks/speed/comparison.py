@@ -21,6 +21,8 @@ from benchmarks import THREAD_VARIABLES
 TOLERANCE = {"float32": 1e-4, "float64": 1e-9}
 NOISE = 0.15
 """The spread of a ratio beyond which it is marked with "~"; another run may find another one."""
+THIRDS, MANY = 3, 9
+"""In how many parts, with processes of their own, so many rounds are run; fewer tell no drift."""
 
 
 class RefusedError(Exception):
@@ -86,8 +88,8 @@ class Worker:
 class Ratio(NamedTuple):
     """Median and spread over the rounds of the ratio of two contenders' times in a round.
 
-    low, high: the quartiles, or the medians of the first, second and last third of the rounds where
-    they lie further out: a ratio that drifts is another one in the next run.
+    low, high: the quartiles, or the medians of the thirds of the rounds where they lie further out:
+    a ratio that drifts, or differs from process to process, is another one in the next run.
     """
 
     median: float
@@ -116,11 +118,21 @@ class Outcome:
     left_out: dict[str, str] = field(default_factory=dict)
     first: dict[str, float] = field(default_factory=dict)
 
+    def add(self, more: "Outcome") -> None:
+        """Takes the rounds of other processes too; leaves out whoever has none there."""
+        self.refused |= more.refused
+        self.left_out |= more.left_out
+        self.seconds = {
+            contender: [*seconds, *more.seconds[contender]]
+            for contender, seconds in self.seconds.items()
+            if contender in more.seconds
+        }
+
     def ratio(self, contender: str, reference: str) -> Ratio:
         """Of the two contenders' times."""
         ratios = np.divide(self.seconds[contender], self.seconds[reference])
         low, median, high = np.quantile(ratios, [0.25, 0.5, 0.75])
-        parts = np.array_split(ratios, 3) if len(ratios) >= 9 else []  # fewer tell of no drift
+        parts = np.array_split(ratios, THIRDS) if len(ratios) >= MANY else []
         thirds = [np.median(part) for part in parts]
         return Ratio(float(median), float(min([low, *thirds])), float(max([high, *thirds])))
 
@@ -153,15 +165,25 @@ def compare(
     """Times contenders on a workload (one outcome a problem; of "ops/64" and "conv" one an entry).
 
     The first contender is the reference that the others must agree with; `seconds` is about how
-    long one contender runs in one round.
+    long one contender runs in one round. With rounds enough, a third of them is run in processes of
+    its own: where a process happens to lie in memory can make it faster or slower for good.
     """
-    with ExitStack() as stack:
-        workers = {
-            contender: stack.enter_context(Worker(workload, contender, threads, dtype))
-            for contender in contenders
-        }
-        names = next(iter(workers.values())).ask("names")
-        return [timed(name, workers, rounds=rounds, seconds=seconds, dtype=dtype) for name in names]
+    outcomes: list[Outcome] = []
+    for some in np.array_split(range(rounds), THIRDS if rounds >= MANY else 1):
+        with ExitStack() as stack:
+            workers = {
+                contender: stack.enter_context(Worker(workload, contender, threads, dtype))
+                for contender in contenders
+            }
+            names = next(iter(workers.values())).ask("names")
+            found = [
+                timed(name, workers, rounds=len(some), seconds=seconds, dtype=dtype)
+                for name in names
+            ]
+        for outcome, more in zip(outcomes, found):
+            outcome.add(more)
+        outcomes = outcomes or found
+    return outcomes
 
 
 def timed(

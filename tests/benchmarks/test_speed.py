@@ -10,8 +10,8 @@ import pytest
 
 from benchmarks import results
 from benchmarks.__main__ import main
-from benchmarks.speed import convolution, operations, report, timings, worker
-from benchmarks.speed.comparison import Outcome, RefusedError, check, compare
+from benchmarks.speed import comparison, convolution, operations, report, timings, worker
+from benchmarks.speed.comparison import Outcome, RefusedError, Worker, check, compare
 from benchmarks.speed.contenders import CONTENDERS, UnavailableError, installed
 from benchmarks.speed.workloads import WORKLOADS, problem, problems
 
@@ -295,3 +295,33 @@ def test_a_picture_without_matplotlib_is_refused_before_anything_is_timed(monkey
 
 def test_the_listing_names_every_workload():
     assert all(name in timings.listing() for name in WORKLOADS)
+
+
+def test_rounds_of_several_processes_are_put_together():
+    first = Outcome("W1", {"hand": [1.0], "eager": [2.0], "jax": [1.0]}, first={"eager": 5.0})
+    first.add(Outcome("W1", {"hand": [1.5], "eager": [3.5]}, {"jax": "failed"}, first={"eager": 9}))
+    assert first.seconds == {"hand": [1.0, 1.5], "eager": [2.0, 3.5]}
+    assert first.refused == {"jax": "failed"}
+    assert first.first == {"eager": 5.0}
+
+
+def test_many_rounds_are_run_in_three_processes(monkeypatch):
+    started = []
+
+    class Counted(Worker):
+        def __init__(self, workload, contender, *rest):
+            started.append(contender)
+            super().__init__(workload, contender, *rest)
+
+    monkeypatch.setattr(comparison, "Worker", Counted)
+    [outcome] = compare(
+        "W3", ["hand", "eager"], rounds=10, seconds=1e-3, threads=1, dtype="float32"
+    )
+    assert started == ["hand", "eager"] * 3
+    assert {len(seconds) for seconds in outcome.seconds.values()} == {10}
+
+
+def test_a_ratio_that_differs_from_process_to_process_is_noisy():
+    outcome = Outcome("W1", {"hand": [1.0] * 30, "jax": [1.0] * 20 + [1.2] * 10})
+    assert outcome.ratio("jax", "hand").noisy
+    assert not outcome.ratio("hand", "hand").noisy
