@@ -7,7 +7,7 @@ the function, its rules and what else may be said of an operation.
 """
 
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 import numpy as np
@@ -86,3 +86,15 @@ def numpy_function(*functions: Callable) -> Callable:
         return meaning
 
     return register
+
+
+def wide(forward: Callable) -> Callable:
+    """`forward`, of float16 in float32: its range ends at 65 504, and it has 11 bits."""
+
+    @wraps(forward)
+    def widened(x: Any, /, **parameters: Any) -> Any:
+        if x.dtype.char == "e":
+            return forward(x.astype(np.float32), **parameters).astype(np.float16)
+        return forward(x, **parameters)
+
+    return widened

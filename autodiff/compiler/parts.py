@@ -113,14 +113,14 @@ def getitem(s: Sweep, call: Call) -> Value | None:
         if number == 0:
             return s.add(call, "getitem", call.function, (written.base,), shape)
         place, box = written.places[number - 1]
-        if mine == box and _kept(call.function, x.shape) == _kept(place.function, x.shape):
-            return _spread(s, call, place.operands[1], shape)
+        value, kept = place.operands[1], _kept(place.function, x.shape)
+        if mine == box and _kept(call.function, x.shape) == kept:
+            return _spread(s, call, value, shape)
         key = _within(call.function, place.function, x.shape)
-        value = place.operands[1]
-        if key is not None and value.__class__ is Value and value.dtype == x.dtype:
-            kept = _kept(place.function, x.shape)
-            if value.shape == tuple([len(r) for r, whole in zip(box, kept) if whole]):
-                return s.add(call, "getitem", key, (value,), shape)
+        lengths = tuple([len(r) for r, whole in zip(box, kept) if whole])
+        fits = value.__class__ is Value and (value.shape, value.dtype) == (lengths, x.dtype)
+        if key is not None and fits:
+            return s.add(call, "getitem", key, (value,), shape)
         x = place.result
         call.take((x,))
     if inner.kind == "concatenate" and mine is not None:

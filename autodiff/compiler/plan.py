@@ -397,7 +397,7 @@ class Plan:
         until = _ENDLESS if x in self.lent else self.last[self.owner(x)]
         if is_elementwise(call) and call.function is not np.sign:  # in place it is 2 to 20 x slower
             group = self.group_of.get(call)
-            end = now if group is None else self.order[calls_of(group)[-1]]
+            end = now if group is None else self.order[(group.sums or group.calls)[-1]]
             for y in call.inputs if group is None else self._read_by(group, call):
                 if (buffer := self._left(y, x, end, until)) is not None:
                     buffer.until = until
@@ -488,7 +488,10 @@ def may_fail(call: Call) -> bool:
 
 
 def parts_of(call: Call) -> list[tuple[Any, Any]]:
-    """The operands that a join puts together, each with its place in the result."""
+    """What a join puts together, each with its place in the result.
+
+    Operands; but of one that shows another with a new axis of length 1, that other.
+    """
     if call.kind == "setitem":
         return [(call.operands[1], ("key", call.function))]
     if call.kind == "pack":

@@ -4,11 +4,10 @@ Forwards call ufunc.reduce, which spares the 1 to 3 us that np.sum and its like 
 """
 
 import math
-from functools import wraps
 
 import numpy as np
 
-from autodiff.families import general, linear, reduction
+from autodiff.families import general, linear, reduction, wide
 from autodiff.ops.index import getitem, ungetitem
 
 
@@ -57,19 +56,7 @@ def _reducer(ufunc):
     return forward
 
 
-def _wide(forward):
-    """`forward`, of float16 in float32, as in PyTorch: sums and squares soon exceed 65 504."""
-
-    @wraps(forward)
-    def widened(x, /, **parameters):
-        if x.dtype.char == "e":
-            return forward(x.astype(np.float32), **parameters).astype(np.float16)
-        return forward(x, **parameters)
-
-    return widened
-
-
-@_wide
+@wide
 def _mean(x, /, axis=None, keepdims=False):
     """The sum over axes, divided by the number of elements."""
     return _sum(x, axis=axis, keepdims=keepdims) / _count(x.shape, axis)
@@ -157,7 +144,7 @@ cumprod = general(_cumprod, numpy=np.multiply.accumulate, x=_cumprod_x)
 # Moments and norms
 
 
-@_wide
+@wide
 def _var(x, /, axis=None, ddof=0, keepdims=False):
     """The mean squared distance from the mean over axes, with n - ddof for n."""
     n = _count(x.shape, axis)
@@ -171,7 +158,7 @@ def _var_x(g, x, axis, ddof, keepdims):
     return g * (x - mean(x, axis=axis, keepdims=True))
 
 
-@_wide
+@wide
 def _std(x, /, axis=None, ddof=0, keepdims=False):
     """The square root of the variance over axes."""
     return np.sqrt(_var(x, axis=axis, ddof=ddof, keepdims=keepdims))
@@ -182,7 +169,7 @@ def _std_x(g, x, out, axis, ddof, keepdims):
     return _var_x(g / (2 * np.where(out == 0, math.inf, out)), x, axis, ddof, keepdims)
 
 
-@_wide
+@wide
 def _vector_norm(x, /, ord=2, axis=None, keepdims=False):
     """(sum |x|^ord)^(1 / ord) over axes, for a finite ord other than 0."""
     if ord != 2:
