@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autodiff.compiler.plan import Group, Slot, calls_of
-from autodiff.compiler.program import Call, Value
+from autodiff.compiler.program import Call, Value, bounded_by_number, is_number
 from autodiff.compiler.threads import get_num_threads, together
 
 if TYPE_CHECKING:
@@ -50,14 +50,16 @@ class _Loop:
     """The loop of one group.
 
     static, local: the pieces of arrays that are cut when the program is bound, and of those that
-    are cut in each run, by name: the array's, with a line under it. whole: variables of the step
-    that blocks take as they are. partial: the sums of blocks.
+    are cut in each run, by name: the array's, with a line under it. filled: those of arrays that
+    have one number everywhere, as long as a block. whole: variables of the step that blocks take as
+    they are. partial: the sums of blocks.
     """
 
     def __init__(self, emitter: "Emitter", group: Group) -> None:
         self.emitter, self.group = emitter, group
         self.static: dict[str, str] = {}
         self.local: dict[str, str] = {}
+        self.filled: dict[str, str] = {}
         self.whole: dict[str, None] = {}
         self.made: dict[Value, None] = {}
         self.partial: dict[Value, str] = {}
@@ -84,7 +86,7 @@ class _Loop:
         flat = ".reshape(-1)" if group.flat and len(group.shape) > 1 else ""
         blocks = f"_blocks_{self.number}"
         emitter.binding.append(f"{blocks} = {self._cut(flat)}")
-        pieces = "".join([f"{name}, " for name in (*self.static, *self.scratch)])
+        pieces = "".join([f"{name}, " for name in (*self.static, *self.filled, *self.scratch)])
         given = "".join([f", {name}" for name in (*self.local.values(), *self.whole)])
         emitter.binding += [
             "",
@@ -111,9 +113,10 @@ class _Loop:
         step, end = group.stops[0], group.stops[-1]
         stops = f"[*range({step}, {end}, {step}), {end}]"
         arrays = "".join([f"{name}{flat}, " for name in self.static.values()])
+        filled = "".join([f"{name}, " for name in self.filled.values()])
         dtypes = "".join([f"{emitter.dtype(d)}, " for d in group.dtypes])
         width = () if group.flat else group.shape[1:]
-        return f"{cut}({stops}, ({arrays}), {width}, ({dtypes}), {work_of(group)})"
+        return f"{cut}({stops}, ({arrays}), ({filled}), {width}, ({dtypes}), {work_of(group)})"
 
     def _lines(self, call: Call) -> list[str]:
         """What a block does for a call, and for the sums of what is there now."""
@@ -139,6 +142,11 @@ class _Loop:
     def _piece(self, x: Any, call: Call) -> str:
         """The block's piece of an operand."""
         emitter, group = self.emitter, self.group
+        if is_number(x) and bounded_by_number(call):
+            shape = (group.stops[0], *(() if group.flat else group.shape[1:]))
+            text = emitter.filled(x, call.result.dtype, shape)
+            self.filled[f"{text}_"] = text
+            return f"{text}_"
         if x.__class__ is not Value:
             return emitter.number(x, call)
         if x in group.scratch:
@@ -160,11 +168,17 @@ class _Loop:
 
 
 def cut_blocks(
-    stops: list[int], arrays: tuple, width: tuple[int, ...], dtypes: tuple, work: int
+    stops: list[int],
+    arrays: tuple,
+    filled: tuple,
+    width: tuple[int, ...],
+    dtypes: tuple,
+    work: int,
 ) -> list[list]:
     """The blocks of a group, parted among threads; each thread has scratch memory of its own.
 
-    For each block its number, its slice, and its pieces of the arrays and of scratch memory.
+    For each block its number, its slice, its pieces of the arrays, as much as it needs of the
+    filled ones, which are as long as a block, and of scratch memory.
     """
     longest = max(b - a for a, b in zip([0, *stops], stops))
     count = threads_for(work, len(stops))
@@ -173,7 +187,8 @@ def cut_blocks(
     start = 0
     for i, stop in enumerate(stops):
         thread = i * count // len(stops)
-        pieces = [a[start:stop] for a in arrays] + [s[: stop - start] for s in scratch[thread]]
+        pieces = [a[start:stop] for a in arrays]
+        pieces += [s[: stop - start] for s in (*filled, *scratch[thread])]
         parts[thread].append((i, slice(start, stop), tuple(pieces)))
         start = stop
     return parts

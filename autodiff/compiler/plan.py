@@ -19,6 +19,7 @@ from autodiff.compiler.program import (
     Call,
     Program,
     Value,
+    bounded_by_number,
     is_elementwise,
     items_of,
     shows,
@@ -585,7 +586,9 @@ def grouped(program: Program, uses: dict[Value, int], lent: set[Value]) -> list[
         steps += part.calls
         if part.group is None:
             continue
-        if len(part.group.calls) < 2 or not _fits(part.group):
+        calls = part.group.calls
+        alone = len(calls) < 2 and not any(map(bounded_by_number, calls))
+        if alone or not _fits(part.group):
             steps += calls_of(part.group)
         else:
             _lay_out(part.group, uses, wanted)

@@ -186,6 +186,24 @@ def is_elementwise(call: Call) -> bool:
     )
 
 
+def is_number(x: Any) -> bool:
+    """Whether an operand is one number, known now."""
+    if x.__class__ is Value:
+        return x.array is not None and not x.shape and bool(np.isfinite(x.array))
+    return isinstance(x, (int, float)) and not isinstance(x, bool)
+
+
+def bounded_by_number(call: Call) -> bool:
+    """Whether it is a maximum or minimum with a number: better, with an array filled with it.
+
+    NumPy's loop for a number takes each element by itself, four times as long (426 x 100: 30 us,
+    not 8).
+    """
+    if call.kind != "ufunc" or call.function not in (np.maximum, np.minimum):
+        return False
+    return any(map(is_number, call.operands))
+
+
 class Program:
     """Calls in order, and what is wanted of them.
 

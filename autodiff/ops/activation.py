@@ -6,6 +6,7 @@ relu and sigmoid, which rules use too, are in elementwise.py.
 import numpy as np
 
 from autodiff.families import elementwise
+from autodiff.ops.bounds import at_least, at_most
 from autodiff.ops.elementwise import relu, sigmoid
 
 
@@ -23,7 +24,7 @@ def _leaky_relu_x(g, x, slope):
 
 def _elu(x, /, alpha=1.0, rate=1.0):
     """x where positive, else alpha (exp(rate x) - 1)."""
-    return np.maximum(x, 0) + alpha * np.expm1(rate * np.minimum(x, 0))
+    return at_least(x, 0) + alpha * np.expm1(rate * at_most(x, 0))
 
 
 def _elu_x(g, x, alpha, rate):
@@ -32,7 +33,7 @@ def _elu_x(g, x, alpha, rate):
 
 def _log_sigmoid(x, /):
     """log(1 / (1 + exp(-x))), without overflow."""
-    return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
+    return at_most(x, 0) - np.log1p(np.exp(-np.abs(x)))
 
 
 def _softplus(x, /, beta, threshold):

@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from autodiff.families import elementwise
+from autodiff.ops.bounds import at_least, at_most
 
 # Arithmetic
 
@@ -157,7 +158,7 @@ def _sigmoid(x, /):
 
 def _relu(x, /):
     """x where positive, else 0."""
-    return np.maximum(x, 0)
+    return at_least(x, 0)
 
 
 def _nonzero_mask(x, /):
@@ -207,8 +208,8 @@ def _where(condition, x, y, /):
 def _clip(x, /, a_min=None, a_max=None):
     """x, but at least a_min and at most a_max; np.clip takes twice as long on small arrays."""
     if a_min is not None:
-        x = np.maximum(x, a_min)
-    return x if a_max is None else np.minimum(x, a_max)
+        x = at_least(x, a_min)
+    return x if a_max is None else at_most(x, a_max)
 
 
 def _inside(x, a_min, a_max):

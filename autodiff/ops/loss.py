@@ -7,6 +7,7 @@ import numpy as np
 
 from autodiff.families import elementwise, general, linear
 from autodiff.ops.activation import log_sigmoid
+from autodiff.ops.bounds import at_least
 from autodiff.ops.elementwise import sigmoid
 from autodiff.ops.index import within
 from autodiff.ops.shape import zeros
@@ -41,7 +42,7 @@ def _check_probabilities(x, y):
 
 
 def _cross_entropy_of_probabilities(x, y):
-    return (y - 1) * np.maximum(np.log1p(-x), -100) - y * np.maximum(np.log(x), -100)
+    return (y - 1) * at_least(np.log1p(-x), -100) - y * at_least(np.log(x), -100)
 
 
 def _binary_cross_entropy(x, y, /):
@@ -61,7 +62,7 @@ binary_cross_entropy = elementwise(
     promote="match",
     check=_check_probabilities,
     body=_cross_entropy_of_probabilities,
-    x=lambda g, x, y: g * ((x - y) / np.maximum(x * (1 - x), 1e-12)),
+    x=lambda g, x, y: g * ((x - y) / at_least(x * (1 - x), 1e-12)),
     y=lambda g, x: g * (np.log1p(-x) - np.log(x)),
 )
 binary_cross_entropy_with_logits = elementwise(
