@@ -4,6 +4,7 @@ Moving a tensor is safe only if nobody else refers to its array, so that no view
 that shows the old memory: reference counts tell. A tensor that is not alone stays where it is.
 """
 
+import math
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -13,8 +14,30 @@ import numpy as np
 from autodiff import versions
 from autodiff.tensor import Tensor
 
-_ALIGNED = 2**12  # bytes from which an array starts at a cache line
+ALIGNED = 2**12
+"""Bytes from which an array starts at a cache line."""
+
 _LINE = 64
+_LINES = 61  # of 64 in a page: prime, so that multiples of any number meet all
+
+
+def aligned(shape: tuple[int, ...], dtype: Any, number: int) -> np.ndarray:
+    """An array, not filled, from a cache line on: which one in its page depends on the number.
+
+    Half of all vector loads from an array that starts elsewhere touch two lines; and a load waits
+    for stores to the same place in another page.
+    """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    memory = np.empty(size + _LINE * (_LINES + 1), np.uint8)
+    start = -memory.__array_interface__["data"][0] % _LINE + number * 5 % _LINES * _LINE
+    return memory[start : start + size].view(dtype).reshape(shape)
+
+
+def cleared(shape: tuple[int, ...], dtype: Any, number: int) -> np.ndarray:
+    """The same, of zeros."""
+    array = aligned(shape, dtype, number)
+    array.fill(0)
+    return array
 
 
 class Arena:
@@ -41,7 +64,7 @@ def offsets(sizes: Sequence[int]) -> tuple[list[int], int]:
 
 def _start(end: int, size: int) -> int:
     """Where an array of `size` bytes goes that comes after byte `end`."""
-    return end + -end % _LINE if size >= _ALIGNED else end
+    return end + -end % _LINE if size >= ALIGNED else end
 
 
 def home(tensor: Tensor) -> tuple[Arena, int] | None:

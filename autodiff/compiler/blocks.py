@@ -4,8 +4,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from autodiff.compiler.arena import aligned
 from autodiff.compiler.plan import Group, Slot, calls_of
 from autodiff.compiler.program import Call, Value, bounded_by_number, is_number
 from autodiff.compiler.threads import get_num_threads, together
@@ -183,7 +182,7 @@ def cut_blocks(
     longest = max(b - a for a, b in zip([0, *stops], stops))
     count = threads_for(work, len(stops))
     parts: list[list] = [[] for _ in range(count)]
-    scratch = [[np.empty((longest, *width), d) for d in dtypes] for _ in parts]
+    scratch = [[aligned((longest, *width), d, i) for i, d in enumerate(dtypes)] for _ in parts]
     start = 0
     for i, stop in enumerate(stops):
         thread = i * count // len(stops)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from autodiff.compiler.arena import ALIGNED, aligned, cleared
 from autodiff.compiler.blocks import emit_group
 from autodiff.compiler.plan import Group, Plan, Slot, calls_of, parts_of
 from autodiff.compiler.program import (
@@ -77,7 +78,7 @@ class Emitter:
         self.binding: list[str] = []
         self.body: list[str] = []
         self.indent = "        "
-        self.groups = 0
+        self.groups = self.arrays = 0
         self.boxed: dict[Value, str] = {}
         self.numbers: dict[tuple[str, np.dtype], Value] = {}
         self.fills: dict[tuple, Value] = {}
@@ -174,8 +175,7 @@ class Emitter:
         if how == "constant":
             text = self._constant_text(x)
         elif how in ("empty", "zeros"):
-            self.imports.add(how)
-            text = f"{how}({x.shape}, {self.dtype(x.dtype)})"
+            text = self._buffer_text(x, how)
         elif how == "reuse":
             first = self.plan.slots[slot.of]  # type: ignore[index]
             if first.like.shape == x.shape and first.like.dtype == x.dtype:
@@ -194,6 +194,15 @@ class Emitter:
         else:
             text = of
         self.binding.append(f"{name} = {text}")
+
+    def _buffer_text(self, x: Value, how: str) -> str:
+        """The text that makes an array which stays, empty or of zeros."""
+        if x.nbytes < ALIGNED:
+            self.imports.add(how)
+            return f"{how}({x.shape}, {self.dtype(x.dtype)})"
+        self.arrays += 1
+        make = self.constant(*((aligned, "aligned") if how == "empty" else (cleared, "cleared")))
+        return f"{make}({x.shape}, {self.dtype(x.dtype)}, {self.arrays})"
 
     def dtype(self, dtype: np.dtype) -> str:
         name = "bool_" if dtype == np.bool_ else dtype.name
@@ -570,12 +579,27 @@ class Emitter:
         elif kind == "dot":
             if out in (texts[0], texts[1]):
                 raise AssertionError("a product in the place of an operand")
-            self.line(f"{texts[0]}.dot({texts[1]}, {out})")
+            if self._is_wide(call):
+                self.imports.add("matmul")
+                self.line(f"matmul({texts[0]}, {texts[1]}, {out})")
+            else:
+                self.line(f"{texts[0]}.dot({texts[1]}, {out})")
         elif kind in ("reduce", "accumulate"):
             options = self._options(call)
             self.line(f"{self.function(call.function)}.{kind}({texts[0]}, out={out}{options})")
         else:
             raise AssertionError(f"no way to write {kind} into an array")
+
+    def _is_wide(self, call: Call) -> bool:
+        """Whether matmul is better for a product: dot, else quicker, clears a result beforehand.
+
+        (1024, 64) times (64, 256): 345 us, not 373. What lies in neither order only dot copies.
+        """
+        if call.result.nbytes < 2**17 or call.operands[0].shape[-1] < 16:
+            return False
+        slots = [self.plan.slot(x) for x in call.operands if len(x.shape) == 2]
+        flags = [slot.like.flags for slot in slots if slot.kind == "static"]
+        return len(flags) == 2 and all(each.c_contiguous or each.f_contiguous for each in flags)
 
     def ufunc_text(self, call: Call, texts: list[str], out: str) -> str:
         # NumPy wants the name for these two, where a third number may be meant to be compared.

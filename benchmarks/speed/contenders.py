@@ -10,7 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.speed import floor, floor_networks, framework, functional, hand, hand_networks
+from benchmarks.speed import (
+    floor,
+    floor_convolution,
+    floor_networks,
+    framework,
+    functional,
+    hand,
+    hand_networks,
+)
 from benchmarks.speed.workloads import Problem
 
 Step = Callable[[], Any]
@@ -196,7 +204,7 @@ def _written(steps: dict[str, Callable[[Problem], Step]]) -> Callable[[Problem],
 
 CONTENDERS = {
     "hand": Contender(_written(hand.STEPS | hand_networks.STEPS)),
-    "floor": Contender(_written(floor.STEPS | floor_networks.STEPS)),
+    "floor": Contender(_written(floor.STEPS | floor_networks.STEPS | floor_convolution.STEPS)),
     "eager": Contender(eager),
     "compiled": Contender(compiled),
     "torch": Contender(torch, "torch"),

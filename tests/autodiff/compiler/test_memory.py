@@ -8,6 +8,7 @@ import pytest
 import autodiff
 import nn
 from autodiff import autograd
+from autodiff.compiler.arena import aligned, cleared
 from autodiff.tensor import Tensor, make
 from tests.autodiff.compiler.test_primitives import assert_same
 
@@ -186,3 +187,34 @@ def test_blocks_write_over_what_they_have_read(name):
         a = numbers(300, 300, seed=seed)
         for found, wanted in zip(compiled(a), function(a), strict=True):
             np.testing.assert_allclose(found.numpy(), wanted.numpy(), rtol=1e-9, atol=1e-9)
+
+
+def test_buffers_start_at_cache_lines_each_at_another_of_its_page():
+    starts = []
+    for number in range(1, 30):
+        for make_array in (aligned, cleared):
+            a = make_array((50, 30), np.dtype("float32"), number)
+            assert a.shape == (50, 30) and a.dtype == "float32" and a.flags.c_contiguous
+            assert a.__array_interface__["data"][0] % 64 == 0
+        assert not a.any()
+        starts.append(number * 5 % 61)
+    assert len(set(starts)) == 29
+
+
+@pytest.mark.parametrize("inner", [1, 15, 16, 40])
+def test_products_of_many_elements_are_right_however_operands_lie(inner):
+    """np.matmul takes the place of dot for them, but not where an operand lies in neither order."""
+    a, b = numbers(200, inner, seed=1), numbers(inner, 300, seed=2)
+    wide, tall = numbers(200, 3 * inner, seed=3), numbers(2 * inner, 300, seed=4)
+
+    def function(a, b, wide, tall):
+        first = (a * 2) @ (b + 1)
+        second = (wide + 1)[:, ::3] @ (tall * 2)[::2]
+        third = (a * 2) @ (b.T.contiguous() * 3).T
+        return first * 2, second * 2, third * 2, ((first + second) * 2).T @ (a * 3) * 2
+
+    compiled = autodiff.compile(function, fullgraph=True)
+    for _ in range(2):
+        for mine, wanted in zip(compiled(a, b, wide, tall), function(a, b, wide, tall)):
+            np.testing.assert_allclose(mine.numpy(), wanted.numpy(), rtol=1e-12, atol=1e-12)
+    assert ("matmul(" in compiled.source) == (inner >= 16)

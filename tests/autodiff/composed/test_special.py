@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import autodiff
-from autodiff import special, tensor
+from autodiff import kernels, special, tensor
 from tests.autodiff.composed.expressions import check_like_torch, listed
 from tests.autodiff.test_special_values import differentiate
 
@@ -214,3 +214,13 @@ def test_names_are_those_of_pytorch(torch):
 def test_erf_of_huge_float32_does_not_overflow():
     with np.errstate(all="raise", under="ignore"):
         assert tensor([3e38, -3e38]).erf().tolist() == [1.0, -1.0]
+
+
+@pytest.mark.parametrize("size", [40_001, 400_001])
+def test_error_functions_of_float32_are_those_of_float64(size):
+    x = np.linspace(-6, 6, size).astype("float32")
+    wanted = autodiff.erf(tensor(x.astype("float64"))).numpy()
+    unit = np.spacing(np.abs(wanted).astype("float32"))
+    assert np.max(np.abs(autodiff.erf(tensor(x)).numpy() - wanted) / unit) < 4
+    below = kernels.normal_cdf(tensor(x.astype("float64"))).numpy()
+    assert np.max(np.abs(kernels.normal_cdf(tensor(x)).numpy() - below)) < 2**-23
