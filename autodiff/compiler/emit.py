@@ -15,7 +15,7 @@ import numpy as np
 
 from autodiff.compiler.arena import ALIGNED, aligned, cleared
 from autodiff.compiler.blocks import emit_group
-from autodiff.compiler.plan import Group, Plan, Slot, calls_of, parts_of
+from autodiff.compiler.plan import Group, Plan, Slot, calls_of, parts_of, turned_part
 from autodiff.compiler.program import (
     HOLE,
     VIEWS,
@@ -186,14 +186,22 @@ class Emitter:
         elif how == "view":
             text = self._view_text(x.call, of)  # type: ignore[arg-type]
         elif how == "part":
-            kind, where = slot.key
-            if kind == "flat":
-                text = f"{of}[{where}:{where + x.size}].reshape({x.shape})"
-            else:
-                text = f"{of}[{self._key(where, ())}]"
+            text = self._part_text(of, slot.key, x)
         else:
             text = of
         self.binding.append(f"{name} = {text}")
+
+    def _part_text(self, of: str, key: Any, x: Value) -> str:
+        """The text of the part of a join that a value goes to."""
+        how, where = key
+        if how == "flat":
+            text = f"{of}[{where}:{where + x.size}]"
+            return text if len(x.shape) == 1 else f"{text}.reshape({x.shape})"
+        if how == "turned":
+            place, seen, axes = where
+            text = of if place == (...,) else f"{of}[{self._key(place, ())}]"
+            return f"{text}.reshape({seen}).transpose({axes})"
+        return f"{of}[{self._key(where, ())}]"
 
     def _buffer_text(self, x: Value, how: str) -> str:
         """The text that makes an array which stays, empty or of zeros."""
@@ -614,26 +622,27 @@ class Emitter:
 
     def _join(self, call: Call, out: str) -> None:
         places = parts_of(call)
-        from_parts = [self.plan.part_of.get(x) == (call.result, key) for x, key in places]
+        from_parts = [self._is_there(x, call, key) for x, key in places]
         if call.kind == "concatenate" and not any(from_parts):
             self.imports.add("concatenate")
             texts = ", ".join([self.text(x) for x in call.operands])
             axis = call.parameters.get("axis", 0)
             self.line(f"concatenate([{texts}], {axis}, {out})")
             return
-        for (x, (how, where)), done in zip(places, from_parts):
+        for (x, key), done in zip(places, from_parts):
             if done:
                 continue
-            if how == "flat":
-                target = f"{out}[{where}:{where + x.size}]"
-                if len(x.shape) != 1:
-                    target += f".reshape({x.shape})"
-            else:
-                target = f"{out}[{self._key(where, ())}]"
             name = self._new_name(f"{out}_part")
-            self.binding.append(f"{name} = {target}")
+            self.binding.append(f"{name} = {self._part_text(out, key, x)}")
             self.imports.add("copyto")
             self.line(f"copyto({name}, {self.text(x)})")
+
+    def _is_there(self, x: Any, call: Call, key: Any) -> bool:
+        """Whether an operand of a join was computed in its place, or what it shows."""
+        for part in ((x, key), turned_part(x, key)):
+            if part is not None and self.plan.part_of.get(part[0]) == (call.result, part[1]):
+                return True
+        return False
 
     def _setitem(self, call: Call, out: str) -> None:
         plan = self.plan
@@ -642,7 +651,7 @@ class Emitter:
         if slot.how not in ("zeros",) and not (slot.how == "same" and slot.of is base):
             self.imports.add("copyto")
             self.line(f"copyto({out}, {self.text(base)})")
-        if value.__class__ is Value and plan.part_of.get(value, (None,))[0] is call.result:
+        if self._is_there(value, call, ("key", call.function)):
             return
         self.line(f"{out}[{self._key(call.function, call.operands[2:])}] = {self.text(value)}")
 

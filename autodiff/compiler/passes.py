@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from autodiff.compiler.parts import getitem, joined, setitem
-from autodiff.compiler.program import VIEWS, Call, Program, Value, is_elementwise
+from autodiff.compiler.program import VIEWS, Call, Program, Value, is_elementwise, is_large
 from autodiff.compiler.sweep import Rule, Sweep, like, scalar
 
 _LARGEST_CONSTANT = 2**16  # bytes: what is computed ahead must not make the program large
@@ -57,7 +57,24 @@ def common(sweep: Sweep, call: Call) -> Value | None:
     if key is None:
         return None
     found = sweep.seen.setdefault(key, call.result)
+    if _is_better_again(call, found):
+        found = sweep.seen[key] = call.result
     return None if found is call.result else found
+
+
+def _is_better_again(call: Call, found: Value) -> bool:
+    """Whether the backward pass computes again what else would be kept for it: u² of gelu's u.
+
+    Where that is one pass over one array, in a loop over blocks with others.
+    """
+    return (
+        is_large(call)
+        and call.phase == "backward"
+        and found.call is not None
+        and found.call.phase == "forward"
+        and call.function in (np.multiply, np.add, np.subtract, np.negative, np.square)
+        and len({x for x in call.inputs if x.shape}) == 1
+    )
 
 
 def _identity(call: Call, operands: tuple) -> Any:

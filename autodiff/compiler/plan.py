@@ -21,6 +21,7 @@ from autodiff.compiler.program import (
     Value,
     bounded_by_number,
     is_elementwise,
+    is_large,
     items_of,
     shows,
     viewing,
@@ -117,6 +118,7 @@ class Plan:
         self.order = {call: i for i, call in enumerate(program.calls)}
         self.group_of = {c: s for s in self.steps if isinstance(s, Group) for c in calls_of(s)}
         self.part_of: dict[Value, tuple[Value, Any]] = {}
+        self.laid: set[Value] = set()
         self._times: dict[Value, Any] = {}  # how many setitems of a chain write each element
         self.on_zeros = self._find_on_zeros()
         self._owners: dict[Value, Value] = {}
@@ -151,17 +153,32 @@ class Plan:
     # Before: what lies in what, how long, and what goes straight into memory from outside
 
     def _place_parts(self) -> None:
-        """Decide which operands are computed in their place in the result of a join."""
+        """Decide which operands are computed in their place in the result of a join.
+
+        And which in the order that a copy puts them in: that copy is laid, and not made.
+        """
         for call in reversed(self.program.calls):
-            if call.kind not in ("concatenate", "pack", "setitem") or call.result in self.outputs:
+            if call.kind not in ("concatenate", "pack", "setitem", "reshape"):
                 continue
-            if not call.result.shape:
+            if call.result in self.outputs or not call.result.shape:
                 continue
             if call.kind == "setitem" and call not in self.on_zeros:
                 continue
+            if call.kind == "reshape":
+                turned = turned_part(call.result, ("key", (...,)))
+                if (
+                    turned is not None
+                    and _copies(call)
+                    and self._can_be_part(turned[0], call, turned[1])
+                ):
+                    self.part_of[turned[0]] = call.result, turned[1]
+                    self.laid.add(call.result)
+                continue
             for x, key in parts_of(call):
-                if x.__class__ is Value and self._can_be_part(x, call, key):
-                    self.part_of[x] = call.result, key
+                for part in ((x, key), turned_part(x, key)):
+                    if part is not None and self._can_be_part(part[0], call, part[1]):
+                        self.part_of[part[0]] = call.result, part[1]
+                        break
 
     def _find_on_zeros(self) -> set[Call]:
         """The setitems on constant zeros, at last, with all before them used there alone."""
@@ -184,8 +201,8 @@ class Plan:
                 self._times[call.result] = times
         return found
 
-    def _can_be_part(self, x: Value, whole: Call, key: Any) -> bool:
-        call = x.call
+    def _can_be_part(self, x: Any, whole: Call, key: Any) -> bool:
+        call = x.call if x.__class__ is Value else None
         if not (
             call is not None
             and takes_out(call)
@@ -201,7 +218,10 @@ class Plan:
         if times is not None and (times[viewing(whole.function)] > 1).any():
             return False  # another setitem writes there too
         part = _part(self._room(whole.result), key, x.shape)
-        return part is not None and (call.kind != "dot" or part.flags.c_contiguous)
+        if part is None or (call.kind == "dot" and not part.flags.c_contiguous):
+            return False
+        # matmul leaves the BLAS library aside if it is to write columns apart
+        return is_elementwise(call) or call.kind != "ufunc" or part.strides[-1] == part.itemsize
 
     def _room(self, x: Value) -> Any:
         """An array laid out as x is to be; what it lies in was asked about before."""
@@ -218,6 +238,8 @@ class Plan:
             way.append(x)
             if x in self.part_of:
                 x = self.part_of[x][0]
+            elif x in self.laid:
+                self._owners[x] = x
             elif x.call is not None and (shows(x.call) or self._chained(x.call)):
                 x = x.call.operands[0]
             else:
@@ -330,6 +352,8 @@ class Plan:
             group = self.group_of.get(call)
             if group is not None and x in group.scratch:
                 self.slots[x] = Slot("block")
+            elif x in self.laid:
+                self._assign_buffer(x, call)
             elif call.kind in VIEWS and x not in self.outputs:
                 self._assign_view(x, call)
             elif not x.shape and x not in self.target:
@@ -522,12 +546,42 @@ def _stacked(x: Value, axis: int) -> Value | None:
     return whole if all(i in (None, Ellipsis) or i == slice(None) for i in key) else None
 
 
+def turned_part(x: Any, key: Any) -> tuple[Value, Any] | None:
+    """What x shows with its axes in another order, and its place if that of x is `key`.
+
+    None if x is no reshape of something transposed.
+    """
+    call = x.call if x.__class__ is Value else None
+    if call is None or call.kind != "reshape" or key[0] != "key":
+        return None
+    seen = call.operands[0]
+    if seen.call is None or seen.call.kind != "transpose":
+        return None
+    order = seen.call.function
+    axes = tuple(sorted(range(len(order)), key=order.__getitem__))
+    return seen.call.operands[0], ("turned", (key[1], seen.shape, axes))
+
+
+def _copies(call: Call) -> bool:
+    """Whether a reshape of something transposed cannot be a view."""
+    seen = call.operands[0]
+    before = np.empty(seen.call.operands[0].shape, np.bool_).transpose(seen.call.function)
+    return before.size > 0 and not np.may_share_memory(before, before.reshape(call.result.shape))
+
+
 def _part(whole: Any, key: Any, shape: tuple[int, ...]) -> Any:
     """The view of a join that one operand goes to; None if it is no view of that shape."""
     how, where = key
     if how == "flat":
         return whole[where : where + math.prod(shape)].reshape(shape)
-    part = whole[viewing(where)]
+    if how == "turned":
+        place, seen, axes = where
+        part = whole[viewing(place)]
+        if part.size != math.prod(seen) or not np.may_share_memory(part, part.reshape(seen)):
+            return None
+        part = part.reshape(seen).transpose(axes)
+    else:
+        part = whole[viewing(where)]
     return part if part.shape == shape else None
 
 
@@ -558,7 +612,7 @@ def grouped(program: Program, uses: dict[Value, int], lent: set[Value]) -> list[
             more = at + 1 < len(rounds)
             if (call.phase == "outside" != group.calls[0].phase) or (more and may_fail(call)):
                 pass
-            elif _is_large(call) and call.result.shape == group.shape:
+            elif is_large(call) and call.result.shape == group.shape:
                 group.calls.append(call)
                 inside[call.result] = group
                 break
@@ -574,7 +628,7 @@ def grouped(program: Program, uses: dict[Value, int], lent: set[Value]) -> list[
         else:
             if at == len(rounds):
                 rounds.append(_Round())
-            if _is_large(call):
+            if is_large(call):
                 rounds[at].group = inside[call.result] = Group([call], call.result.shape)
             else:
                 rounds[at].calls.append(call)
@@ -634,10 +688,6 @@ def _postpone(rounds: list[_Round], wanted: set[Value]) -> None:
                 to.calls.insert(0, call)
                 early.add(call)
         part.group.calls = stays[::-1]
-
-
-def _is_large(call: Call) -> bool:
-    return is_elementwise(call) and call.result.size >= 2**16
 
 
 def _sums_all(call: Call, shape: tuple[int, ...]) -> bool:

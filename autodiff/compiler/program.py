@@ -186,6 +186,11 @@ def is_elementwise(call: Call) -> bool:
     )
 
 
+def is_large(call: Call) -> bool:
+    """Whether a call's elements are so many that a loop over blocks is worth it."""
+    return is_elementwise(call) and call.result.size >= 2**16
+
+
 def is_number(x: Any) -> bool:
     """Whether an operand is one number, known now."""
     if x.__class__ is Value:

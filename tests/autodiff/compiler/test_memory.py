@@ -8,6 +8,7 @@ import pytest
 import autodiff
 import nn
 from autodiff import autograd
+from autodiff.compiler import plan
 from autodiff.compiler.arena import aligned, cleared
 from autodiff.tensor import Tensor, make
 from tests.autodiff.compiler.test_primitives import assert_same
@@ -71,6 +72,83 @@ def test_what_is_joined_is_what_it_was(name):
     for seed in range(3):
         a = numbers(3, 3, seed=seed)
         assert_same(compiled(a), function(a))
+
+
+def heads(x: Tensor) -> Tensor:
+    """(2, 3, 4, 5) -> (2, 4, 15): heads beside each other."""
+    return x.transpose(1, 2).reshape(2, 4, 15)
+
+
+def put_turned(x: Tensor) -> Tensor:
+    z = autodiff.zeros(2, 8, 15, dtype=autodiff.float64)
+    z[:, ::2] = heads(x.exp())
+    z[:, 1::2] = heads(x * 2)
+    return z
+
+
+def matrices(x: Tensor) -> Tensor:
+    return x @ (x.transpose(2, 3) @ x)
+
+
+TURNED: dict[str, Callable] = {
+    "a copy": lambda x: heads(x.exp()) * 2,
+    "a copy of products": lambda x: heads(matrices(x)) * 2,
+    "with columns apart": lambda x: (x @ x.transpose(2, 3)).permute(0, 3, 2, 1).reshape(8, 12) * 2,
+    "all axes": lambda x: x.exp().permute(3, 1, 0, 2).reshape(-1) * 2,
+    "joined": lambda x: autodiff.cat([heads(x.exp()), heads(x), heads(matrices(x))], 2) * 2,
+    "joined in two ways": lambda x: autodiff.cat(
+        [heads(x.exp()), autodiff.cat([heads(x.sin()), x.exp()[:, 0].repeat(1, 1, 3)], 1)], 1
+    ).exp(),
+    "joined where it is no view": lambda x: autodiff.cat(
+        [x.exp().permute(3, 1, 0, 2).reshape(15, 8), x[0, 0].repeat(1, 2)[:, :8]]
+    ).exp(),
+    "put into zeros": lambda x: put_turned(x).exp(),
+    "handed out": lambda x: heads(x.exp()),
+    "handed out and read": lambda x: (y := heads(x.exp()), y * 2, y.sum(0)),
+    "read before": lambda x: (y := x.exp(), heads(y) * 2, y + 1),
+    "read between": lambda x: (y := x.exp().transpose(1, 2), y.reshape(2, 4, 15) * 2, y * 3),
+    "copied twice": lambda x: (y := x.exp(), heads(y) * 2, heads(y) + 1, y.permute(3, 2, 1, 0) * 2),
+    "joined twice": lambda x: (
+        y := heads(x.exp()),
+        autodiff.cat([y, y + 1]),
+        autodiff.cat([y] * 2),
+    ),
+    "sums": lambda x: x.sum(0, keepdim=True).transpose(1, 2).reshape(4, 15) * 2,
+    "lengths of one": lambda x: x[:1].exp().transpose(0, 3).reshape(5, 12) * 2,
+    "nothing": lambda x: x[:0].exp().transpose(1, 2).reshape(0, 60) * 2,
+    "written": lambda x: (y := heads(x.exp()) * 1, z := heads(x.sin()), z.mul_(2.0), y + z),
+    "a gradient": lambda x: autograd.grad(
+        (heads(matrices(x)) ** 2).sum() + autodiff.cat([heads(x.exp()), heads(x)], 2).prod(), [x]
+    ),
+}
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("name", TURNED)
+def test_what_is_put_in_another_order_is_what_it_was(name, large, monkeypatch):
+    if large:  # its elements in blocks
+        monkeypatch.setattr(plan, "BLOCK", 6)
+        monkeypatch.setattr(
+            plan, "is_large", lambda c: plan.is_elementwise(c) and bool(c.result.shape)
+        )
+
+    def function(x):
+        made = TURNED[name](x)
+        return made, x.sin()
+
+    compiled = autodiff.compile(function, fullgraph=True)
+    for seed in range(3):
+        x = numbers(2, 3, 4, 5, seed=seed).requires_grad_("gradient" in name)
+        assert_same(compiled(x), function(x))
+
+
+def test_heads_are_put_side_by_side_without_a_copy():
+    compiled = autodiff.compile(lambda x: TURNED["joined"](x), fullgraph=True)
+    for seed in range(2):
+        compiled(numbers(2, 3, 4, 5, seed=seed))
+    body = compiled.source.partition("def step")[2]
+    assert body.count("reshape") == body.count("copyto") == 1  # heads(x), which is not computed
+    assert "concatenate(" not in body
 
 
 def _plus(w, a):

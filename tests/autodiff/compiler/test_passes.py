@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import autodiff
 import nn
 import optim
-from autodiff.compiler import blocks, get_num_threads, plan, set_num_threads
+from autodiff.compiler import blocks, get_num_threads, passes, plan, set_num_threads
 from autodiff.compiler.arena import flat, home
 from autodiff.compiler.entry import PASSES, Recording
 from autodiff.compiler.merge import merge
@@ -105,7 +105,10 @@ def small_blocks(threads: int = 1) -> Iterator[None]:
     before = get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan, "BLOCK", 6)
-        patch.setattr(plan, "_is_large", lambda c: plan.is_elementwise(c) and c.result.size >= 4)
+        for module in (passes, plan):
+            patch.setattr(
+                module, "is_large", lambda c: plan.is_elementwise(c) and c.result.size >= 4
+            )
         patch.setattr(blocks, "THREADED", 1)
         set_num_threads(threads)
         try:
