@@ -141,6 +141,8 @@ def getitem(s: Sweep, call: Call) -> Value | None:
         return None
     if inner.kind == "reshape":
         return _through_reshape(s, call, inner)
+    if inner.kind == "transpose" and mine is not None:
+        return _through_transpose(s, call, inner)
     if x.shape == shape and mine is not None and all(_kept(call.function, x.shape)):
         return x if all(r.step == 1 for r in mine) else None
     return None
@@ -215,6 +217,22 @@ def _through_reshape(s: Sweep, call: Call, inner: Call) -> Value | None:
     if tuple(kept) == x.shape == call.result.shape:
         return x
     return None
+
+
+def _through_transpose(s: Sweep, call: Call, inner: Call) -> Value | None:
+    """A part of what was put together and then seen with its axes in another order."""
+    x, axes = inner.operands[0], inner.function
+    if x.call is None or x.call.kind not in ("setitem", "concatenate"):
+        return None
+    items = dict(zip(axes, _spelled(call.function, len(axes))))
+    key = tuple([items[axis] for axis in range(len(axes))])
+    left = [axis for axis in axes if isinstance(items[axis], slice)]  # in the order wanted
+    order = tuple([sorted(left).index(axis) for axis in left])
+    shape = tuple([call.result.shape[order.index(i)] for i in range(len(order))])
+    part = s.add(call, "getitem", key, (x,), shape)
+    if order == tuple(range(len(order))):
+        return part
+    return s.add(call, "transpose", order, (part,), call.result.shape)
 
 
 def _spelled(key: Any, ndim: int) -> list:

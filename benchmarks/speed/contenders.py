@@ -12,8 +12,9 @@ import numpy as np
 
 from benchmarks.speed import (
     floor,
+    floor_attention,
     floor_convolution,
-    floor_networks,
+    floor_recurrent,
     framework,
     functional,
     hand,
@@ -202,9 +203,10 @@ def _written(steps: dict[str, Callable[[Problem], Step]]) -> Callable[[Problem],
     return make
 
 
+FLOORS = floor.STEPS | floor_recurrent.STEPS | floor_convolution.STEPS | floor_attention.STEPS
 CONTENDERS = {
     "hand": Contender(_written(hand.STEPS | hand_networks.STEPS)),
-    "floor": Contender(_written(floor.STEPS | floor_networks.STEPS | floor_convolution.STEPS)),
+    "floor": Contender(_written(FLOORS)),
     "eager": Contender(eager),
     "compiled": Contender(compiled),
     "torch": Contender(torch, "torch"),

@@ -7,22 +7,18 @@ product is with zeros, but less is copied, and larger products are faster. Poole
 out the even ones first, so that every second one of them is a run of memory.
 
 Products are `matmul`, for `dot` clears what it writes to, and cut into parts for which OpenBLAS
-packs no matrices (see `floor_networks`). Elementwise work is on whole arrays, for NumPy has faster
+packs no matrices (see `floor_recurrent`). Elementwise work is on whole arrays, for NumPy has faster
 loops for these than for views and scalars.
 """
 
-import math
 from collections.abc import Callable
 from itertools import cycle
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from benchmarks.speed.floor import Step, adam, arena, in_pairs, softmax_cost
+from benchmarks.speed.floor import Step, adam, aligned, arena, in_pairs, softmax_cost
 from benchmarks.speed.workloads import Problem
-
-CACHE_LINE = 64
-"""In bytes. The whole step takes a fifth longer if arrays begin in the middle of one."""
 
 
 def images(problem: Problem) -> Step:
@@ -227,14 +223,6 @@ def unpool(d: np.ndarray, chosen: np.ndarray, out: np.ndarray) -> None:
     """Writes to `out` the gradient of what was pooled, d being that of the result."""
     np.copyto(out, chosen)
     np.multiply(d, out, out)
-
-
-def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """Zeros that begin with a line of the cache."""
-    size = math.prod(shape) * dtype.itemsize
-    memory = np.zeros(size + CACHE_LINE, np.uint8)
-    start = -memory.ctypes.data % CACHE_LINE
-    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 def strided(array: np.ndarray, shape: tuple[int, ...], strides: tuple[int, ...]) -> np.ndarray:

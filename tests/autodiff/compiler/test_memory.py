@@ -74,6 +74,40 @@ def test_what_is_joined_is_what_it_was(name):
         assert_same(compiled(a), function(a))
 
 
+def put_aside(a: Tensor) -> Tensor:
+    z = autodiff.zeros(3, 4, 2, dtype=autodiff.float64)
+    z[:, -1] = a.exp()
+    return z
+
+
+PARTS = [0, 1, -1, slice(1, None), (slice(None), 1), (1, 1), (..., 0), (0, ..., slice(1, None))]
+
+
+@pytest.mark.parametrize("key", PARTS, ids=str)
+@pytest.mark.parametrize("axes", [(1, 0, 2), (2, 1, 0), (1, 2, 0), (2, 0, 1)], ids=str)
+def test_parts_of_what_was_put_together_are_found_in_another_order_of_axes(axes, key):
+    def function(a):
+        joined = autodiff.cat([a.exp()[:, None], a.sin()[:, None], autodiff.stack([a, a], 1)], 1)
+        x, y = put_aside(a).permute(axes), joined.permute(axes)
+        return x[key] * 2 + 1, y[key] * 2, x[key].sum(), y[key].permute(*range(y[key].ndim)[::-1])
+
+    compiled = autodiff.compile(function, fullgraph=True)
+    for seed in range(3):
+        a = numbers(3, 2, seed=seed)
+        assert_same(compiled(a), function(a))
+
+
+def test_zeros_beside_the_last_step_cost_nothing_where_steps_come_second():
+    def function(a):
+        z = put_aside(a).transpose(0, 1)
+        return z[3].exp() * (z[0] + a) * (z[1] + a)
+
+    compiled = autodiff.compile(function, fullgraph=True)
+    a = numbers(3, 2)
+    assert_same(compiled(a), function(a))
+    assert "add(" not in compiled.source and "zeros(" not in compiled.source
+
+
 def heads(x: Tensor) -> Tensor:
     """(2, 3, 4, 5) -> (2, 4, 15): heads beside each other."""
     return x.transpose(1, 2).reshape(2, 4, 15)
