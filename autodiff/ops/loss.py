@@ -14,8 +14,11 @@ from autodiff.ops.shape import zeros
 
 
 def _mean_square_error(x, y, /):
-    """The mean of (x - y)^2 over all elements."""
+    """The mean of (x - y)^2 over all elements, of float16 in float32: their sum may be large."""
     d = (x - y).reshape((-1,))
+    if d.dtype.char == "e":
+        d = d.astype(np.float32)
+        return (d.dot(d) / d.size).astype(np.float16)
     return d.dot(d) / d.size
 
 

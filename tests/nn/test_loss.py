@@ -460,3 +460,13 @@ def test_the_two_older_arguments_still_say_the_reduction():
 def test_losses_keep_float32(loss):
     x = autodiff.full((3,), 0.5)
     assert loss(x, x).dtype == autodiff.float32
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_losses_of_float16_are_means_though_sums_exceed_its_range(compiled):
+    target = autodiff.zeros(70_000, dtype=autodiff.float16)
+    x = autodiff.full((70_000,), 20.0, dtype=autodiff.float16, requires_grad=True)
+    for name, value in (("mse_loss", 400.0), ("l1_loss", 20.0), ("huber_loss", 19.5)):
+        loss = getattr(F, name)
+        found = (autodiff.compile(loss, fullgraph=True) if compiled else loss)(x, target)
+        assert (found.dtype, found.item()) == (autodiff.float16, value)
