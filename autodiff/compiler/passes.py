@@ -276,7 +276,31 @@ def _transpose(s: Sweep, call: Call) -> Value | None:
         x = inner.operands[0]
         if axes != tuple(range(len(axes))):
             return s.add(call, "transpose", axes, (x,), call.result.shape)
-    return x if axes == tuple(range(len(axes))) else None
+    if axes == tuple(range(len(axes))):
+        return x
+    if inner is not None and inner.function is np.matmul and s.uses[x] == 1:
+        return _turned_product(s, call, inner)
+    return None
+
+
+def _turned_product(s: Sweep, call: Call, inner: Call) -> Value | None:
+    """A product with its rows as columns: that of the other way round, whose rows stay rows.
+
+    So it may be computed in its place in a join; matmul cannot write columns apart.
+    """
+    axes, last = call.function, len(call.function) - 1
+    if axes[-1] != last - 1 or min([len(x.shape) for x in inner.operands]) < 2:
+        return None
+    operands = []
+    for x in reversed(inner.operands):
+        *lead, rows, columns = range(len(x.shape))
+        shape = (*x.shape[:-2], x.shape[-1], x.shape[-2])
+        operands.append(s.add(call, "transpose", (*lead, columns, rows), (x,), shape))
+    *lead_shape, n, m = inner.result.shape
+    product = s.add(call, "ufunc", np.matmul, operands, (*lead_shape, m, n))
+    swapped = {last: last - 1, last - 1: last}
+    axes = tuple([swapped.get(a, a) for a in axes])
+    return s.add(call, "transpose", axes, (product,), call.result.shape)
 
 
 def _broadcast(s: Sweep, call: Call) -> Value | None:

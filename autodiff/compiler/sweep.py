@@ -1,5 +1,6 @@
 """One sweep over a program, which puts other values in the place of what calls compute."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ class Sweep:
     """Rewrites a program call by call; rules may add calls in front of the one at hand.
 
     seen: the results there are already, by what computes them; see `common`. written: chains of
-    setitems by their results; see parts.py.
+    setitems by their results; see parts.py. uses: how often values were read before the sweep.
     """
 
     def __init__(self, program: Program, rules: Sequence[Rule]) -> None:
@@ -24,6 +25,8 @@ class Sweep:
         self.new: dict[Value, Value] = {}
         self.seen: dict[Any, Value] = {}
         self.written: dict[Value, Any] = {}
+        self.uses = Counter(x for call in program.calls for x in call.inputs)
+        self.uses.update(program.wanted)
         for call in program.calls:
             if not self.new.keys().isdisjoint(call.inputs):
                 new = self.new

@@ -147,6 +147,14 @@ TURNED: dict[str, Callable] = {
         autodiff.cat([y, y + 1]),
         autodiff.cat([y] * 2),
     ),
+    "products as columns": lambda x: (
+        (x @ x.transpose(2, 3)).permute(0, 3, 1, 2).reshape(2, 4, 12) * 2
+    ),
+    "products as columns, joined": lambda x: autodiff.cat(
+        [heads(x.exp()), (x.transpose(2, 3) @ x).permute(0, 3, 1, 2)[:, :4].reshape(2, 4, 15)], 2
+    ).exp(),
+    "one product as columns": lambda x: (x[0, 0] @ x[1, 1].T).T.reshape(-1) * 2,
+    "products of other ranks": lambda x: (x[0, 0] @ x.transpose(2, 3)).permute(3, 0, 1, 2) * 2,
     "sums": lambda x: x.sum(0, keepdim=True).transpose(1, 2).reshape(4, 15) * 2,
     "lengths of one": lambda x: x[:1].exp().transpose(0, 3).reshape(5, 12) * 2,
     "nothing": lambda x: x[:0].exp().transpose(1, 2).reshape(0, 60) * 2,
