@@ -529,7 +529,7 @@ RULES: dict[Primitive, Rule] = {
     **dict.fromkeys((matrices.cholesky, matrices.qr), broadcasting),
     **dict.fromkeys((matrices.eigh, matrices.eigvalsh), broadcasting),
     **dict.fromkeys((matrices.svd, matrices.svdvals), broadcasting),
-    window.max_pool_positions: _alike,
+    **dict.fromkeys((window.max_pool_positions, window.max_pool_x, window.at_largest), _alike),
     normalization.standardize: _standardized,
     shape.reshape: _with(_reshaped),
     shape.transpose: _with(_transposed),

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from autodiff.families import bilinear, general, linear
-from autodiff.ops.index import ungather
+from autodiff.ops.index import add_at
 from autodiff.ops.shape import zeros
 
 
@@ -50,6 +50,35 @@ def _batched(windows, n, c, k):
     places = c * math.prod([w[0] for w in windows[1:]])
     by_sample = n > 0 and (len(windows) == 1 or windows[0][0] * places <= places + k)
     return ((1, 1, 1, 0, n), *windows) if by_sample else windows, by_sample
+
+
+def _parts(windows, n, c, k, groups, itemsize):
+    """Slices of the n samples, so that the columns of each stay in the cache of a core.
+
+    For 128 images of 16 channels that takes half the time.
+    """
+    windows, by_sample = _batched(windows, n, c, k)
+    places = c * math.prod([w[0] for w in windows[1:]])
+    if by_sample and places < k:  # the products are larger, and to be copied
+        return [slice(n)]
+    rows = 1 if by_sample else _span(windows[0])
+    size = groups * places * rows * math.prod([w[4] for w in windows[1:]]) * itemsize
+    if n * size < 2**22:
+        return [slice(n)]
+    step = max(1, 2**21 // size)
+    return [slice(i, i + step) for i in range(0, n, step)]
+
+
+def _joined(n, parts, function):
+    """What `function` gives for each of the parts of n samples, as one array."""
+    first = function(parts[0])
+    if len(parts) == 1:
+        return first
+    out = np.empty((n, *first.shape[1:]), first.dtype, like=first)
+    out[parts[0]] = first
+    for part in parts[1:]:
+        out[part] = function(part)
+    return out
 
 
 def _to_rows(x, groups, by_sample):
@@ -139,6 +168,12 @@ def _columns(x, windows):
 
 def _convolve(x, w, b, /, windows, groups):
     """The products of the windows of x with w, and b added."""
+    k, c = w.shape[0] // groups, w.shape[1]
+    parts = _parts(windows, len(x), c, k, groups, x.itemsize)
+    return _joined(len(x), parts, lambda part: _convolve_part(x[part], w, b, windows, groups))
+
+
+def _convolve_part(x, w, b, windows, groups):
     k, c, sizes = w.shape[0] // groups, w.shape[1], w.shape[2:]
     windows, by_sample = _batched(windows, x.shape[0], c, k)
     x = _to_rows(x, groups, by_sample)
@@ -154,6 +189,13 @@ def _convolve(x, w, b, /, windows, groups):
 
 def _convolve_w(y, x, /, windows, groups):
     """The products of the windows of x with y, summed over the windows and the batch."""
+    k, c = y.shape[1] // groups, x.shape[1] // groups
+    parts = _parts(windows, len(x), c, k, groups, x.itemsize)
+    first, *others = [_convolve_w_part(y[part], x[part], windows, groups) for part in parts]
+    return sum(others, first)
+
+
+def _convolve_w_part(y, x, windows, groups):
     k, c, sizes = y.shape[1] // groups, x.shape[1] // groups, [w[0] for w in windows]
     windows, by_sample = _batched(windows, x.shape[0], c, k)
     columns = _columns(_to_rows(x, groups, by_sample), windows)
@@ -168,6 +210,14 @@ def _convolve_w(y, x, /, windows, groups):
 
 def _convolve_x(y, w, /, windows, groups, lengths):
     """The products of y with w, summed where the windows of x have their elements."""
+    k, c = y.shape[1] // groups, w.shape[1]
+    parts = _parts(windows, len(y), c, k, groups, y.itemsize)
+    return _joined(
+        len(y), parts, lambda part: _convolve_x_part(y[part], w, windows, groups, lengths)
+    )
+
+
+def _convolve_x_part(y, w, windows, groups, lengths):
     k, c = y.shape[1] // groups, w.shape[1]
     windows, by_sample = _batched(windows, y.shape[0], c, k)
     (size, step, dilation, _, count), *others = windows
@@ -263,15 +313,28 @@ col2im = linear(_col2im, y=lambda g, windows: im2col(g, windows=windows))
 # The largest elements of windows. Padding is never one.
 
 
+def _largest(x, axis, window):
+    """The largest element of each window along one axis."""
+    key, count = (slice(None),) * axis, window[4]
+    parts = [(of, x[(*key, at)]) for of, at in _places(window, x.shape[axis])]
+    parts.sort(key=lambda part: part[1].shape[axis] < count)  # what all windows have first
+    if parts[0][1].shape[axis] == count:
+        out = parts.pop(0)[1].copy()
+    else:
+        least = np.iinfo(x.dtype).min if x.dtype.kind in "iu" else -math.inf
+        out = np.full((*x.shape[:axis], count, *x.shape[axis + 1 :]), least, x.dtype, like=x)
+    for of, part in parts:
+        out_part = out[(*key, of)]
+        np.maximum(out_part, part, out=out_part)
+    return out
+
+
 def _max_pool(x, /, windows):
     """The largest element of each window; nan if there is one."""
-    first = x.ndim - len(windows)
-    least = np.iinfo(x.dtype).min if x.dtype.kind in "iu" else -math.inf
-    out = np.full((*x.shape[:first], *[w[4] for w in windows]), least, x.dtype, like=x)
-    for of, at in _keys(windows, x.shape[first:]):
-        part = out[(..., *of)]
-        np.maximum(part, x[(..., *at)], out=part)
-    return out
+    # The outer axes first: along them whole runs of memory are compared.
+    for axis, window in enumerate(windows, x.ndim - len(windows)):
+        x = _largest(x, axis, window)
+    return x
 
 
 def _max_pool_positions(x, out, /, windows):
@@ -279,30 +342,48 @@ def _max_pool_positions(x, out, /, windows):
 
     In a window that has nan the first element.
     """
-    first = x.ndim - len(windows)
-    lengths = x.shape[first:]
+    lengths = x.shape[x.ndim - len(windows) :]
+    starts, places, unit = np.zeros((), np.int64), [0], 1
+    for (size, step, dilation, before, count), length in zip(windows[::-1], lengths[::-1]):
+        start = -before * unit
+        along = np.arange(start, start + count * step * unit, step * unit)
+        starts = np.add.outer(along, starts)
+        places = [i * dilation * unit + place for i in range(size) for place in places]
+        unit *= length
     open = np.ones(out.shape, bool, like=out)  # no largest element has been met yet
-    count = math.prod([w[0] for w in windows])
-    passed = np.zeros(out.shape, np.min_scalar_type(count), like=out)
-    for of, at in list(_keys(windows, lengths))[:-1]:
+    passed = np.zeros(out.shape, np.min_scalar_type(-1 - places[-1]), like=out)
+    for (of, at), place, following in zip(_keys(windows, lengths), places, places[1:]):
         open[(..., *of)] &= x[(..., *at)] < out[(..., *of)]
-        passed += open
-    places = np.zeros((1,) * len(windows), np.int64)
-    starts = places
-    for axis, ((size, step, dilation, before, n), length) in enumerate(zip(windows, lengths)):
-        shape = [-1 if i == axis else 1 for i in range(len(windows))]
-        places = places * length + (np.arange(size) * dilation).reshape(shape)
-        starts = starts * length + (np.arange(n) * step - before).reshape(shape)
-    return places.reshape(-1).take(passed) + starts
+        passed += open * passed.dtype.type(following - place)
+    return starts + passed
 
 
-def _max_pool_x(g, x, out, windows):
-    positions = max_pool_positions(x, out, windows=windows)
-    before = g.shape[: g.ndim - len(windows)]
-    n = math.prod(x.shape[len(before) :])
-    g, positions = (a.reshape((*before, math.prod(a.shape[len(before) :]))) for a in (g, positions))
-    return ungather(g, positions, axis=len(before), shape=(*before, n)).reshape(x.shape)
+def _everywhere(x, largest, windows):
+    """The positions of the largest elements in all of x, as one axis."""
+    lengths, counts = x.shape[-len(windows) :], largest.shape[-len(windows) :]
+    if any(w[0] > 1 and w[2] > n for w, n in zip(windows, lengths)):
+        raise ValueError(f"windows {windows} of an array {x.shape} are padding alone")
+    n = math.prod(x.shape[: -len(windows)])
+    x, largest = x.reshape(n, *lengths), largest.reshape(n, *counts)
+    return _max_pool_positions(x, largest, ((1, 1, 1, 0, n), *windows)).reshape(-1)
+
+
+def _max_pool_x(g, x, largest, /, windows):
+    """Zeros, and each element of g added where x has the first largest of its window."""
+    return add_at(zeros(x.shape, g), _everywhere(x, largest, windows), g)
+
+
+def _at_largest(v, x, largest, /, windows):
+    """The elements of v that are where x has the first largest of each window."""
+    return v.reshape(-1).take(_everywhere(x, largest, windows)).reshape(largest.shape)
 
 
 max_pool_positions = general(_max_pool_positions)
-max_pool = general(_max_pool, x=_max_pool_x)
+max_pool = general(_max_pool, x=lambda g, x, out, windows: max_pool_x(g, x, out, windows=windows))
+# Each is the other's derivative.
+max_pool_x = linear(
+    _max_pool_x, g=lambda g, x, largest, windows: at_largest(g, x, largest, windows=windows)
+)
+at_largest = linear(
+    _at_largest, v=lambda g, x, largest, windows: max_pool_x(g, x, largest, windows=windows)
+)

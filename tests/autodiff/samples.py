@@ -546,6 +546,14 @@ SAMPLES: dict[str, list[Sample]] = {
         given(real(2, 0, 5), windows=((3, 2, 1, 1, 3),)),
     ],
     "max_pool_positions": [given(real(4, 5), real(3, 3), windows=PLAIN)],
+    "max_pool_x": [
+        given(real(2, 3, 3), real(2, 4, 5), real(2, 3, 3), windows=PLAIN),
+        given(real(0, 2), real(0, 4), real(0, 2), windows=((2, 2, 1, 0, 2),)),
+    ],
+    "at_largest": [
+        given(real(2, 4, 5), real(2, 4, 5), real(2, 3, 3), windows=PLAIN),
+        given(real(0, 4), real(0, 4), real(0, 2), windows=((2, 2, 1, 0, 2),)),
+    ],
     # decompositions.py
     "inv": [given(regular(3, 3)), given(regular(2, 1, 2, 2)), given(regular(0, 0))],
     "solve": [

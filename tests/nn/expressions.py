@@ -61,7 +61,8 @@ CONSTANTS = {
 def evaluated(library: ModuleType, expression: str) -> tuple[list[Any], dict[str, Any]]:
     """What an expression gives, as a flat list, and the leaves it was given.
 
-    Besides the tensors it may use F, the functional, and T, which makes a tensor.
+    Besides the tensors it may use F, the functional, T, which makes a tensor, and rounded, which
+    rounds as if it were the identity.
     """
     rng = np.random.default_rng(0)
     leaves = {
@@ -73,8 +74,11 @@ def evaluated(library: ModuleType, expression: str) -> tuple[list[Any], dict[str
     def T(data: Any) -> Any:
         return library.tensor(np.asarray(data))
 
+    def rounded(x: Any) -> Any:
+        return x - x.detach() + x.detach().round()
+
     F = functional if library is autodiff else library.nn.functional
-    names = {**leaves, **constants, "F": F, "T": T}
+    names = {**leaves, **constants, "F": F, "T": T, "rounded": rounded}
     return expressions.flat(eval(expression, names)), leaves
 
 

@@ -178,6 +178,27 @@ def test_results_are_contiguous_and_nothing_else_is_kept_for_the_backward_pass(c
     }
 
 
+@pytest.mark.parametrize(
+    ("images", "kernels", "settings"),
+    [
+        ((40, 8, 30, 30), (4, 8, 3, 3), {}),
+        ((60, 8, 30, 30), (6, 4, 3, 3), {"groups": 2, "padding": 1, "stride": (1, 2)}),
+        ((33, 4, 2000), (4, 4, 5), {"dilation": 2}),
+    ],
+)
+def test_many_images_are_convolved_as_each_by_itself(images, kernels, settings):
+    convolve = F.conv1d if len(images) == 3 else F.conv2d
+    shapes = images, kernels, kernels[:1]
+    x, w, b = leaves = [autodiff.randn(s, dtype=autodiff.float64).requires_grad_() for s in shapes]
+    whole = convolve(*leaves, **settings)
+    each = autodiff.cat([convolve(x[i : i + 1], w, b, **settings) for i in range(len(x))])
+    np.testing.assert_allclose(whole.detach(), each.detach(), 1e-12, 1e-12)
+    g = autodiff.randn(whole.shape, dtype=autodiff.float64)
+    found, expected = (autodiff.autograd.grad(y, leaves, g) for y in (whole, each))
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, 1e-9, 1e-9)
+
+
 def test_a_compiled_training_step_is_the_eager_one():
     def trained(compiled: bool) -> list[float]:
         autodiff.manual_seed(3)

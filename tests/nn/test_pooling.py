@@ -44,6 +44,16 @@ MAX2D = """
     F.max_pool2d(image,(2,2,2)); F.max_pool2d(x[0],2); F.max_pool2d(image[:,:0],2);
     F.max_pool2d(image[:,:,:0],2); F.max_pool2d(image>0,2);
 """
+TIES = """
+    F.max_pool1d(signal-signal.detach(),2); F.max_pool1d(rounded(signal),3,1,1);
+    F.max_pool1d(rounded(signal),2,2,1,2); F.max_pool1d(rounded(signal[0]),3,2,ceil_mode=True);
+    F.max_pool2d(rounded(image),2); F.max_pool2d(rounded(image),3,2,1);
+    F.max_pool2d(rounded(image),3,2,1,ceil_mode=True); F.max_pool2d(rounded(image),(3,2),(1,2),1);
+    F.max_pool2d(rounded(image),2,1,1,2); F.max_pool2d(rounded(image),2,1,0,(4,3));
+    F.max_pool2d(rounded(image.transpose(2,3)),2); F.max_pool2d(rounded(image[0]),(4,1),1,(2,0));
+    F.max_pool2d(rounded(image)**3,2,1); F.max_pool2d(rounded(image)-float("inf"),3,2,1);
+    F.max_pool2d(rounded(image).relu(),2);
+"""
 AVG1D = """
     F.avg_pool1d(signal,2); F.avg_pool1d(signal,3); F.avg_pool1d(signal[0],2);
     F.avg_pool1d(signal,3,1); F.avg_pool1d(signal,3,2,1); F.avg_pool1d(signal,3,2,1,False,False);
@@ -125,7 +135,7 @@ ADAPTIVE_MAX = """
 
 
 @pytest.mark.parametrize(
-    "expression", listed(MAX1D, MAX2D, AVG1D, AVG2D, ADAPTIVE_AVG, ADAPTIVE_MAX)
+    "expression", listed(MAX1D, MAX2D, TIES, AVG1D, AVG2D, ADAPTIVE_AVG, ADAPTIVE_MAX)
 )
 def test_pooling_is_that_of_pytorch(expression: str, torch):
     check_like_torch(torch, expression)
@@ -149,6 +159,37 @@ def test_worked_pooling():
 def test_the_largest_of_a_window_with_nan_is_nan():
     x = tensor([[1.0, np.nan, 3.0, 4.0]])
     assert str(F.max_pool1d(x, 2).tolist()) == "[[nan, 4.0]]"
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_nan_leaves_the_gradient_of_other_windows_as_it_is(step):
+    x = autodiff.randn(2, 3, 7, 9, requires_grad=True)
+    y = x.detach().clone()
+    y[1, 1, 3, 4] = np.nan
+    y.requires_grad_()
+    for image in (x, y):
+        F.max_pool2d(image, 3, step, 1).sum().backward()
+    assert y.grad.sum() == x.grad.sum()
+    near = np.zeros(x.shape, bool)
+    near[1, 1, 1:6, 2:7] = True
+    assert ((x.grad == y.grad).numpy() | near).all()
+
+
+def test_a_gradient_of_a_pooling_is_pooled_where_the_largest_are():
+    x = tensor([[1.0, 4.0, 4.0, 2.0, 3.0]], requires_grad=True)
+    g = tensor([[1.0, 10.0, 100.0]], requires_grad=True)
+    (dx,) = autodiff.autograd.grad(F.max_pool1d(x, 3, 1), x, g, create_graph=True)
+    assert dx.tolist() == [[0.0, 11.0, 100.0, 0.0, 0.0]]
+    (dg,) = autodiff.autograd.grad(dx, g, tensor([[1.0, 2.0, 3.0, 4.0, 5.0]]))
+    assert dg.tolist() == [[2.0, 2.0, 3.0]]
+
+
+def test_a_window_without_elements_has_no_gradient():
+    x = autodiff.randn(3, 2, 4, requires_grad=True)
+    largest = F.max_pool1d(x, 2, 1, 1, 5)
+    assert largest.tolist() == [[[-np.inf]] * 2] * 3
+    with pytest.raises(ValueError, match="padding alone"):
+        largest.sum().backward()
 
 
 def test_gradient_of_infinity_goes_to_the_largest_alone():
