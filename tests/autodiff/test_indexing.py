@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import autodiff
 from autodiff import autograd
 from autodiff.indexing import steps
+from autodiff.ops.index import positions_along
 from autodiff.testing import strategies
 
 KEYS = """
@@ -170,3 +171,25 @@ def test_what_one_index_along_an_axis_gives_is_contiguous_as_in_pytorch():
 def test_a_uint8_tensor_is_a_mask():
     mask = autodiff.tensor([1, 0]).to(autodiff.uint8)
     assert autodiff.tensor([3, 4])[mask].tolist() == [3]
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, -1])
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint8"])
+def test_many_indices_along_an_axis_are_gathered_and_scattered_as_few(axis, dtype):
+    draws = np.random.default_rng(0)
+    x = draws.standard_normal((30, 20, 25))
+    shape = [28, 20, 24]
+    shape[axis] = 9
+    indices = draws.integers(0, x.shape[axis], shape).astype(dtype)
+    fitting = x[tuple([slice(n) if a != axis % 3 else slice(None) for a, n in enumerate(shape)])]
+    assert indices.size >= 2**12
+    positions = positions_along(indices, axis, x.shape)
+    found = x.reshape(-1)[positions]
+    assert np.array_equal(found, np.take_along_axis(fitting, indices.astype("int64"), axis))
+    for wrong in (-1, x.shape[axis]):
+        bad = indices.astype("int64")
+        bad[3, 4, 5] = wrong
+        with pytest.raises(ValueError, match=f"indices along axis {axis} must be at least 0"):
+            positions_along(bad, axis, x.shape)
+    with pytest.raises(ValueError, match="no more of them than the shape"):
+        positions_along(np.zeros((40, 40, 40), np.int64), axis, x.shape)
