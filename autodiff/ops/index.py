@@ -175,7 +175,7 @@ index_put = linear(
 
 def within(a, low, high):
     """Whether low <= a <= high in every element; by positions, which takes a third of min()."""
-    return low <= a.item(a.argmin()) and a.item(a.argmax()) <= high
+    return low <= a.flat[a.argmin()] and a.flat[a.argmax()] <= high
 
 
 def _check_indices(indices, axis, count, error=IndexError):

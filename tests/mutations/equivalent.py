@@ -78,9 +78,9 @@ EQUIVALENT: dict[str, str] = {
     " -> len(windows) != 1 or windows[0][0] * places <= places + k": (
         "windows laid out along other axes, for the same products to rounding"
     ),
-    "autodiff/ops/window.py:_convolve_x: (size - 1) // apart * dilation -> size // apart * "
+    "autodiff/ops/window.py:_convolve_x_part: (size - 1) // apart * dilation -> size // apart * "
     "dilation": ("a wider margin of zeros, of which as much is left out"),
-    "autodiff/ops/window.py:_convolve_x: _contiguous(_to_rows(y, groups, by_sample)) -> "
+    "autodiff/ops/window.py:_convolve_x_part: _contiguous(_to_rows(y, groups, by_sample)) -> "
     "_to_rows(y, groups, by_sample)": ("the slower way to the same products"),
     "autodiff/primitive.py:Primitive._read_signature: positional - len(defaults):positional -> "
     "positional - len(defaults):positional + 1": ("zip() leaves out the one too many"),
