@@ -36,6 +36,8 @@ class LeftOutError(Exception):
 class Worker:
     """A contender's process. A context manager; `ask` sends one command and returns the answer.
 
+    `tell` and `hear` are the two halves of it: what several are told they do side by side.
+
     `program` is the module that runs there: `benchmarks.speed.worker`, or one that calls its main.
     """
 
@@ -70,10 +72,25 @@ class Worker:
             self._process.__exit__(None, None, None)
 
     def ask(self, do: str, **arguments: Any) -> Any:
-        """The answer to a command of `worker`. Raises: RefusedError if it failed, LeftOutError."""
+        """The answer to a command of `worker`. Raises: as hear."""
+        self.tell(do, **arguments)
+        return self.hear()
+
+    def tell(self, do: str, **arguments: Any) -> None:
+        """Send a command."""
         with suppress(BrokenPipeError):
             self._process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
             self._process.stdin.flush()
+
+    def hear_or_error(self) -> Any:
+        """What hear returns or raises."""
+        try:
+            return self.hear()
+        except (RefusedError, LeftOutError) as error:
+            return error
+
+    def hear(self) -> Any:
+        """The answer to the last command. Raises: RefusedError if it failed, LeftOutError."""
         line = self._process.stdout.readline()
         if not line:
             raise RefusedError(f"its process ended with status {self._process.wait()}")
@@ -194,11 +211,14 @@ def timed(
     order = np.random.default_rng(0)
     outcome = Outcome(name)
     runs = {}
-    wanted = workers[reference].ask("result", name=name)
+    for worker in workers.values():  # side by side, for some of them compile
+        worker.tell("result", name=name)
+    said = {contender: worker.hear_or_error() for contender, worker in workers.items()}
     for contender, worker in workers.items():
         try:
-            if contender != reference:
-                check(worker.ask("result", name=name), wanted, dtype, reference)
+            if isinstance(said[contender], Exception):
+                raise said[contender]
+            check(said[contender], said[reference], dtype, reference)
             outcome.first[contender] = worker.ask("first", name=name)
             runs[contender] = worker.ask("calibrate", name=name, seconds=seconds)
         except RefusedError as refusal:
