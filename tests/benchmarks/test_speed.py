@@ -325,3 +325,21 @@ def test_a_ratio_that_differs_from_process_to_process_is_noisy():
     outcome = Outcome("W1", {"hand": [1.0] * 30, "jax": [1.0] * 20 + [1.2] * 10})
     assert outcome.ratio("jax", "hand").noisy
     assert not outcome.ratio("hand", "hand").noisy
+
+
+def test_nothing_is_timed_if_the_reference_fails():
+    class Answering:
+        def __init__(self, error: Exception | None) -> None:
+            self.error = error
+
+        def tell(self, do: str, **arguments: object) -> None:
+            assert do == "result"
+
+        def hear(self) -> list[float]:
+            if self.error is not None:
+                raise self.error
+            return [1.0]
+
+    workers = {"hand": Answering(RefusedError("broken")), "eager": Answering(None)}
+    with pytest.raises(RefusedError, match="broken"):
+        comparison.timed("W1", workers, rounds=1, seconds=0.01, dtype="float32")
