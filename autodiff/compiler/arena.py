@@ -44,9 +44,7 @@ class Arena:
     """One piece of memory."""
 
     def __init__(self, nbytes: int) -> None:
-        self.memory = np.zeros(nbytes + _LINE, np.uint8)
-        start = -self.memory.__array_interface__["data"][0] % _LINE
-        self.memory = self.memory[start : start + nbytes]
+        self.memory = cleared((nbytes,), np.uint8, 0)
 
     def array(self, start: int, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         """An array at this byte. It owns its memory as far as versions are concerned."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from autodiff.compiler.arena import ALIGNED, aligned, cleared
 from autodiff.compiler.blocks import emit_group
-from autodiff.compiler.plan import Group, Plan, Slot, calls_of, parts_of, turned_part
+from autodiff.compiler.plan import Group, Plan, Slot, calls_of, parts_of, places_of
 from autodiff.compiler.program import (
     HOLE,
     VIEWS,
@@ -639,10 +639,9 @@ class Emitter:
 
     def _is_there(self, x: Any, call: Call, key: Any) -> bool:
         """Whether an operand of a join was computed in its place, or what it shows."""
-        for part in ((x, key), turned_part(x, key)):
-            if part is not None and self.plan.part_of.get(part[0]) == (call.result, part[1]):
-                return True
-        return False
+        return any(
+            self.plan.part_of.get(part) == (call.result, place) for part, place in places_of(x, key)
+        )
 
     def _setitem(self, call: Call, out: str) -> None:
         plan = self.plan

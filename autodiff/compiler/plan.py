@@ -165,19 +165,15 @@ class Plan:
             if call.kind == "setitem" and call not in self.on_zeros:
                 continue
             if call.kind == "reshape":
-                turned = turned_part(call.result, ("key", (...,)))
-                if (
-                    turned is not None
-                    and _copies(call)
-                    and self._can_be_part(turned[0], call, turned[1])
-                ):
-                    self.part_of[turned[0]] = call.result, turned[1]
-                    self.laid.add(call.result)
+                for part, place in places_of(call.result, ("key", (...,)))[1:]:
+                    if _copies(call) and self._can_be_part(part, call, place):
+                        self.part_of[part] = call.result, place
+                        self.laid.add(call.result)
                 continue
             for x, key in parts_of(call):
-                for part in ((x, key), turned_part(x, key)):
-                    if part is not None and self._can_be_part(part[0], call, part[1]):
-                        self.part_of[part[0]] = call.result, part[1]
+                for part, place in places_of(x, key):
+                    if self._can_be_part(part, call, place):
+                        self.part_of[part] = call.result, place
                         break
 
     def _find_on_zeros(self) -> set[Call]:
@@ -546,20 +542,17 @@ def _stacked(x: Value, axis: int) -> Value | None:
     return whole if all(i in (None, Ellipsis) or i == slice(None) for i in key) else None
 
 
-def turned_part(x: Any, key: Any) -> tuple[Value, Any] | None:
-    """What x shows with its axes in another order, and its place if that of x is `key`.
-
-    None if x is no reshape of something transposed.
-    """
+def places_of(x: Any, key: Any) -> list[tuple[Any, Any]]:
+    """An operand of a join with its place and, if it is a reshape of something transposed, that."""
+    places = [(x, key)]
     call = x.call if x.__class__ is Value else None
-    if call is None or call.kind != "reshape" or key[0] != "key":
-        return None
-    seen = call.operands[0]
-    if seen.call is None or seen.call.kind != "transpose":
-        return None
-    order = seen.call.function
-    axes = tuple(sorted(range(len(order)), key=order.__getitem__))
-    return seen.call.operands[0], ("turned", (key[1], seen.shape, axes))
+    if call is not None and call.kind == "reshape" and key[0] == "key":
+        seen = call.operands[0]
+        if seen.call is not None and seen.call.kind == "transpose":
+            order = seen.call.function
+            axes = tuple(sorted(range(len(order)), key=order.__getitem__))
+            places.append((seen.call.operands[0], ("turned", (key[1], seen.shape, axes))))
+    return places
 
 
 def _copies(call: Call) -> bool:
